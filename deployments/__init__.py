@@ -1,0 +1,1 @@
+"""Deployments as code: prefect.yaml, automations, recipes."""

@@ -1,0 +1,1 @@
+"""Rounds of the loop: kept, tabulated, drawn."""

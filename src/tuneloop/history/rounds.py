@@ -1,0 +1,50 @@
+"""Rounds of the loop, one JSON file each: `<workspace>/rounds/<recipe>/<number>.json`."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from tuneloop.results import Round
+
+
+def rounds_folder(workspace: Path, recipe: str) -> Path:
+    return workspace / "rounds" / recipe
+
+
+def load_rounds(workspace: Path, recipe: str) -> list[Round]:
+    """All rounds of a recipe, oldest first."""
+    files = sorted(rounds_folder(workspace, recipe).glob("[0-9]*.json"))
+    return [Round.model_validate_json(file.read_text(encoding="utf-8")) for file in files]
+
+
+def save_round(workspace: Path, round_: Round) -> Path:
+    """Write or replace one round; a reader never sees half a file."""
+    folder = rounds_folder(workspace, round_.recipe)
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / f"{round_.number:04d}.json"
+    draft = file.with_suffix(".tmp")
+    draft.write_text(round_.model_dump_json(indent=1), encoding="utf-8")
+    draft.replace(file)
+    return file
+
+
+def known_recipes(workspace: Path) -> list[str]:
+    """Recipes that have turned at least once, the latest first."""
+    folders = [f for f in (workspace / "rounds").glob("*") if any(f.glob("[0-9]*.json"))]
+    return [
+        f.name for f in sorted(folders, key=lambda f: max(x.stat().st_mtime for x in f.glob("*.json")), reverse=True)
+    ]
+
+
+def find_round(rounds: list[Round], *, training_key: str) -> Round | None:
+    """The round that already trained and judged exactly this (data, base, recipe), if there is one."""
+    return next((r for r in rounds if r.training_key == training_key), None)
+
+
+def begin_round(workspace: Path, *, recipe: str, **content: Any) -> Round:
+    """A round with the next number, started now; not saved yet."""
+    rounds = load_rounds(workspace, recipe)
+    started_at = datetime.now(UTC).isoformat(timespec="seconds")
+    return Round(number=rounds[-1].number + 1 if rounds else 1, recipe=recipe, started_at=started_at, **content)

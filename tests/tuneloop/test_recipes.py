@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tuneloop.errors import RecipeError
+from tuneloop.recipes import load_recipe
+
+SHIPPED = sorted((Path(__file__).parents[2] / "deployments/recipes").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("file", SHIPPED, ids=lambda p: p.stem)
+def test_every_shipped_recipe_is_valid(file: Path) -> None:
+    recipe = load_recipe(file)
+    assert recipe.evaluation.rules, "a recipe without rules would promote anything"
+
+
+def test_there_are_recipes_for_a_laptop_one_small_and_one_large_gpu() -> None:
+    assert {file.stem for file in SHIPPED} >= {"support-desk", "faq", "llama-8b-24gb", "llama-70b-80gb"}
+
+
+def test_an_unknown_key_is_named_in_the_error(tmp_path: Path) -> None:
+    file = tmp_path / "r.yaml"
+    file.write_text("{name: x, data: {sources: [{name: a, path: b}]}, model: {base: m, sytem_prompt: hi}}")
+    with pytest.raises(RecipeError, match=r"model\.sytem_prompt"):
+        load_recipe(file)
+
+
+def test_a_missing_file_says_where_examples_are(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match="deployments/recipes"):
+        load_recipe(tmp_path / "none.yaml")
+
+
+def test_text_that_is_not_yaml_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "r.yaml"
+    file.write_text("name: [unclosed")
+    with pytest.raises(RecipeError, match="is not YAML"):
+        load_recipe(file)
+
+
+def test_two_sources_of_one_name_are_refused(tmp_path: Path) -> None:
+    file = tmp_path / "r.yaml"
+    file.write_text("{name: x, data: {sources: [{name: a, path: b}, {name: a, path: c}]}, model: {base: m}}")
+    with pytest.raises(RecipeError, match="same name"):
+        load_recipe(file)
