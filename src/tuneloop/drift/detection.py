@@ -1,0 +1,83 @@
+"""Do two sets of sentence vectors come from the same distribution? Kernel two-sample test (Gretton et al., 2012)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+_HEURISTIC_ROWS = 1000
+_BATCH = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """`effect` is the unbiased squared MMD (0: same distribution, may be slightly negative; at most about 2)."""
+
+    p_value: float
+    effect: float
+    window_rows: int
+    reference_rows: int
+
+    def is_shift(self, p_value: float, min_effect: float) -> bool:
+        """Significant *and* big: with many rows, any two samples of real life differ significantly."""
+        return self.p_value < p_value and self.effect >= min_effect
+
+
+def compare(
+    reference: NDArray[np.float32], window: NDArray[np.float32], *, seed: int, permutations: int = 999
+) -> Comparison:
+    """Permutation test of the squared MMD with a Gaussian kernel, bandwidth by the median heuristic.
+
+    `reference` has shape (m, d), `window` (n, d), both at least 2 rows, else ValueError. `seed` is that of the
+    permutations and the heuristic's sample. The p-value is (1 + hits) / (1 + permutations), so never below 0.001 by
+    default. Takes about 12 (m + n)^2 bytes.
+    """
+    m, n = len(reference), len(window)
+    if min(m, n) < 2:  # noqa: PLR2004 (a distance needs two)
+        raise ValueError(f"need at least 2 rows on each side, got {m} and {n}")
+    random = np.random.default_rng(seed)
+    kernel = _kernel(np.concatenate([window, reference]).astype(np.float32), random)
+    is_window = np.zeros(m + n, dtype=np.float32)
+    is_window[:n] = 1.0
+    observed = float(_squared_mmd(kernel, is_window[None, :])[0])
+    hits = sum(
+        int((_squared_mmd(kernel, shuffled) >= observed).sum())
+        for shuffled in _shuffles(is_window, permutations, random)
+    )
+    return Comparison((1 + hits) / (1 + permutations), observed, n, m)
+
+
+def _shuffles(
+    is_window: NDArray[np.float32], permutations: int, random: np.random.Generator
+) -> list[NDArray[np.float32]]:
+    sizes = [min(_BATCH, permutations - start) for start in range(0, permutations, _BATCH)]
+    return [random.permuted(np.tile(is_window, (size, 1)), axis=1) for size in sizes]
+
+
+def _kernel(rows: NDArray[np.float32], random: np.random.Generator) -> NDArray[np.float32]:
+    """Gaussian kernel of all pairs, the diagonal set to 0 as the unbiased estimate wants it."""
+    sample = random.choice(len(rows), min(len(rows), _HEURISTIC_ROWS), replace=False)
+    between = _squared_distances(rows[sample])
+    bandwidth = float(np.median(between[np.triu_indices(len(sample), 1)])) or 1.0
+    kernel: NDArray[np.float32] = np.exp(-_squared_distances(rows) / bandwidth)
+    np.fill_diagonal(kernel, 0.0)
+    return kernel
+
+
+def _squared_distances(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    norms = np.einsum("ij,ij->i", rows, rows)
+    distances: NDArray[np.float32] = norms[:, None] + norms[None, :] - 2 * rows @ rows.T
+    return np.maximum(distances, 0, out=distances)
+
+
+def _squared_mmd(kernel: NDArray[np.float32], is_window: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Unbiased squared MMD for each row of 0/1 marks, shape (k, m + n) -> (k,)."""
+    n = is_window[0].sum(dtype=np.float64)
+    m = is_window.shape[1] - n
+    to_window = is_window @ kernel
+    within_window = np.einsum("ij,ij->i", to_window, is_window, dtype=np.float64)
+    across = to_window.sum(axis=1, dtype=np.float64) - within_window
+    within_reference = kernel.sum(dtype=np.float64) - within_window - 2 * across
+    return np.asarray(within_window / (n * (n - 1)) + within_reference / (m * (m - 1)) - 2 * across / (n * m))

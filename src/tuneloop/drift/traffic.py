@@ -1,0 +1,105 @@
+"""The traffic log: what production asked and what the model answered, one JSON object a line.
+
+Several processes may append. A row counts once its line break is written; a line that a crash cut off is cut away (or
+finished, where only the line break is missing) by the next writer and left out by readers until then.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+_CHUNK_BYTES = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class TrafficRow:
+    """One request. `time` is ISO 8601; `sent` is what a person really sent after editing the draft, if one did."""
+
+    id: str
+    time: str
+    prompt: str
+    answer: str
+    model: str
+    sent: str | None = None
+
+
+def append(file: Path, rows: Sequence[TrafficRow]) -> None:
+    """Add rows to the log, on the disk when this returns. The file is private (mode 0600)."""
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with os.fdopen(os.open(file, os.O_RDWR | os.O_CREAT, 0o600), "r+b") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        _heal(stream)
+        stream.seek(0, os.SEEK_END)
+        stream.write(b"".join(_line(row) for row in rows))
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def read_since(file: Path, after: str | None = None) -> list[TrafficRow]:
+    """Rows behind the one with id `after`, each id once, in the order of the log.
+
+    All rows, if `after` is None or is not in the log (which then has been rotated since).
+    """
+    rows: dict[str, TrafficRow] = {}
+    for row in _rows(file):
+        rows.setdefault(row.id, row)
+        if row.id == after:
+            rows.clear()
+    rows.pop(after or "", None)
+    return list(rows.values())
+
+
+def _line(row: TrafficRow) -> bytes:
+    known = {name: value for name, value in asdict(row).items() if value is not None}
+    return json.dumps(known, ensure_ascii=False).encode(errors="replace") + b"\n"
+
+
+def _heal(stream: BinaryIO) -> None:
+    """Make the file end with a whole line."""
+    torn, start = _after_last_break(stream)
+    if not torn:
+        return
+    stream.seek(0, os.SEEK_END)
+    if _parsed(torn) is None:
+        stream.truncate(start)
+    else:
+        stream.write(b"\n")
+
+
+def _after_last_break(stream: BinaryIO) -> tuple[bytes, int]:
+    """(what stands behind the last line break, where that begins), read backwards: logs are long."""
+    start = stream.seek(0, os.SEEK_END)
+    tail = b""
+    while start and b"\n" not in tail:
+        step = min(_CHUNK_BYTES, start)
+        start = stream.seek(start - step)
+        tail = stream.read(step) + tail
+    cut = tail.rfind(b"\n") + 1
+    return tail[cut:], start + cut
+
+
+def _rows(file: Path) -> Iterator[TrafficRow]:
+    try:
+        stream = file.open("rb")
+    except FileNotFoundError:
+        return
+    with stream:
+        for line in stream:
+            row = _parsed(line) if line.endswith(b"\n") else None
+            if row is not None:
+                yield row
+
+
+def _parsed(line: bytes) -> TrafficRow | None:
+    """The row, or None where the line is not one of ours."""
+    try:
+        fields: dict[str, Any] = json.loads(line)
+        return TrafficRow(**fields)
+    except (ValueError, TypeError):
+        return None

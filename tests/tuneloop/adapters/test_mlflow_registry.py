@@ -1,0 +1,194 @@
+import math
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from tuneloop.adapters.mlflow_registry import MlflowRegistry, artifact_hash
+from tuneloop.errors import ServiceError
+
+needs_server = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory):
+    """A real tracking server; artefacts travel through it."""
+    home = tmp_path_factory.mktemp("mlflow")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [
+        sys.executable,
+        "-m",
+        "mlflow",
+        "server",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+        "--workers",
+        "1",
+        "--backend-store-uri",
+        f"sqlite:///{home}/mlflow.db",
+        "--artifacts-destination",
+        str(home / "artifacts"),
+    ]
+    quiet = os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    with (home / "log").open("w") as log:
+        server = subprocess.Popen(command, cwd=home, env=quiet, stdout=log, stderr=log, start_new_session=True)
+    try:
+        yield _wait(f"http://127.0.0.1:{port}", home / "log", server)
+    finally:
+        os.killpg(server.pid, signal.SIGKILL)  # its own session: the server, its workers and its job runner
+        server.wait(20)
+
+
+def _wait(url: str, log: Path, server) -> str:
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and server.poll() is None:
+        try:
+            with urllib.request.urlopen(f"{url}/health", timeout=2):
+                return url
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.3)
+    raise RuntimeError(log.read_text())
+
+
+@pytest.fixture
+def registry(url):
+    return MlflowRegistry(url)
+
+
+@pytest.fixture
+def adapter(tmp_path):
+    folder = tmp_path / "adapter"
+    (folder / "deep").mkdir(parents=True)
+    (folder / "weights.safetensors").write_bytes(b"weights")
+    (folder / "deep" / "config.json").write_text("{}")
+    return folder
+
+
+def log(registry, **changes):
+    return registry.log_round(
+        changes.pop("experiment", "desk"),
+        changes.pop("run_name", "round-1"),
+        **({"params": {}, "metrics": {}, "tags": {}, "artifacts": []} | changes),
+    )
+
+
+def run_of(registry, run_id):
+    return registry._client.get_run(run_id)
+
+
+@needs_server
+def test_a_round_is_recorded_once_and_updated(registry, tmp_path):
+    (tmp_path / "report.html").write_text("<p>fine</p>")
+    first = log(
+        registry, params={"rate": 1e-4, "rank": 16}, metrics={"loss": 2.0}, artifacts=[tmp_path / "report.html"]
+    )
+    again = log(
+        registry, params={"rate": 2e-4, "new": 1}, metrics={"loss": 1.5, "rouge_l": 0.4}, tags={"decision": "promote"}
+    )
+    run = run_of(registry, first)
+    assert again == first
+    assert run.info.run_name == "round-1"
+    assert run.info.status == "FINISHED"
+    assert run.data.params == {"rate": "0.0001", "rank": "16", "new": "1"}
+    assert run.data.tags["tuneloop.updated.rate"] == "0.0002"
+    assert run.data.metrics == {"loss": 1.5, "rouge_l": 0.4}
+    assert run.data.tags["decision"] == "promote"
+    assert [a.path for a in registry._client.list_artifacts(first)] == ["report.html"]
+
+
+@needs_server
+def test_the_same_round_of_another_experiment_is_another_run(registry):
+    assert log(registry, experiment="a's desk") != log(registry, experiment="b")
+
+
+@needs_server
+def test_more_values_than_one_request_takes_and_odd_ones(registry):
+    params = {f"p{n}": "x" * 9000 for n in range(130)}
+    metrics = {f"m{n}": float(n) for n in range(250)} | {"nan": math.nan, "inf": math.inf}
+    run = run_of(registry, log(registry, run_name="big", params=params, metrics=metrics))
+    assert len(run.data.params) == 130
+    assert len(run.data.metrics) == 250
+
+
+@needs_server
+def test_an_artefact_is_one_version_however_often_it_is_registered(registry, adapter):
+    run = log(registry, run_name="round-2")
+    first = registry.register("once", run, artifact=adapter, tags={"model_hash": "h"})
+    assert registry.register("once", run, artifact=adapter, tags={"model_hash": "h", "late": "yes"}) == first
+    version = registry._client.get_model_version("once", first)
+    assert version.source == f"runs:/{run}/adapter/{artifact_hash(adapter)[:12]}"
+    assert version.tags["late"] == "yes"
+    found = registry._client.download_artifacts(run, f"adapter/{artifact_hash(adapter)[:12]}", str(adapter.parent))
+    assert artifact_hash(Path(found)) == artifact_hash(adapter)
+
+
+@needs_server
+def test_another_artefact_of_the_same_run_is_another_version_and_overwrites_nothing(registry, adapter):
+    run = log(registry, run_name="round-3")
+    first = registry.register("twice", run, artifact=adapter, tags={})
+    old = artifact_hash(adapter)
+    (adapter / "weights.safetensors").write_bytes(b"other weights")
+    assert registry.register("twice", run, artifact=adapter, tags={}) != first
+    found = registry._client.download_artifacts(run, f"adapter/{old[:12]}", str(adapter.parent))
+    assert artifact_hash(Path(found)) == old
+
+
+@needs_server
+def test_promotion_moves_the_champion_and_remembers_the_previous_one(registry, adapter):
+    run = log(registry, run_name="round-4")
+    assert registry.champion("moving") is None
+    versions = []
+    for content in (b"1", b"2"):
+        (adapter / "weights.safetensors").write_bytes(content)
+        versions.append(registry.register("moving", run, artifact=adapter, tags={"model_hash": content.decode()}))
+        assert registry.champion("moving") is None or content == b"2"
+        registry.promote("moving", versions[-1])
+        registry.promote("moving", versions[-1])
+    champion = registry.champion("moving")
+    assert (champion["version"], champion["model_hash"], champion["run_id"]) == (versions[1], "2", run)
+    assert registry._client.get_model_version_by_alias("moving", "previous").version == versions[0]
+
+
+@needs_server
+def test_a_promotion_cut_off_in_the_middle_is_finished_by_the_next(registry, adapter):
+    run = log(registry, run_name="round-5")
+    first = registry.register("cut", run, artifact=adapter, tags={})
+    registry.promote("cut", first)
+    (adapter / "weights.safetensors").write_bytes(b"next")
+    second = registry.register("cut", run, artifact=adapter, tags={})
+    registry._client.set_registered_model_alias("cut", "previous", first)
+    registry.promote("cut", second)
+    assert registry.champion("cut")["version"] == second
+    assert registry._client.get_model_version_by_alias("cut", "previous").version == first
+
+
+@needs_server
+def test_what_does_not_exist_cannot_be_promoted(registry):
+    with pytest.raises(ServiceError, match="nothing not found"):
+        registry.promote("nothing", "77")
+
+
+@needs_server
+def test_a_server_that_is_not_there_is_reported_with_advice():
+    with pytest.raises(ServiceError, match="tuneloop up"):
+        MlflowRegistry("http://127.0.0.1:9").champion("desk")
+
+
+def test_the_hash_of_an_artefact_sees_names_and_contents(adapter):
+    before = artifact_hash(adapter)
+    assert artifact_hash(adapter) == before
+    (adapter / "weights.safetensors").rename(adapter / "other.safetensors")
+    renamed = artifact_hash(adapter)
+    (adapter / "other.safetensors").write_bytes(b"changed")
+    assert len({before, renamed, artifact_hash(adapter)}) == 3
