@@ -38,7 +38,6 @@ def _accepted(row: Mapping[str, Any]) -> dict[str, Any]:
         "completion": row["sent"].strip(),
         "created_at": row["time"],
         "group": row["id"],
-        "model": row["model"],
         # A draft that was sent untouched may just not have been read; whoever trains on these can tell them apart.
-        "edited": changed(row["answer"], row["sent"]) is not None,
+        "extra": {"model": row["model"], "edited": changed(row["answer"], row["sent"]) is not None},
     }

@@ -98,7 +98,9 @@ def _correction(row: dict[str, Any]) -> dict[str, Any]:
         "completion": row["correction"],
         "created_at": row["submitted_at"],
         "group": row["item_id"],
-    } | _pick(row, "reviewer", "review_set", "model", "rating")
+        # Under `extra` it stays with the row into every data version: who corrected what, and which model's answer.
+        "extra": _pick(row, "reviewer", "review_set", "model", "rating"),
+    }
 
 
 def _preference(row: dict[str, Any]) -> dict[str, Any]:

@@ -20,8 +20,7 @@ def test_what_was_sent_becomes_a_training_row(tmp_path):
             "completion": "better",
             "created_at": "2026-11-01T10:00:00+00:00",
             "group": "t1",
-            "model": "m",
-            "edited": True,
+            "extra": {"model": "m", "edited": True},
         }
     ]
 
@@ -33,7 +32,7 @@ def test_a_draft_that_was_not_sent_teaches_nothing(tmp_path):
 
 def test_a_draft_that_was_sent_untouched_is_marked(tmp_path):
     accept_from_traffic([ROW | {"sent": "draft\n"}], folder=tmp_path)
-    assert read_rows(tmp_path / "accepted.jsonl")[0]["edited"] is False
+    assert read_rows(tmp_path / "accepted.jsonl")[0]["extra"]["edited"] is False
 
 
 def test_a_row_counts_once_and_outlives_the_log(tmp_path):

@@ -30,10 +30,7 @@ def test_a_correction_becomes_a_training_row_and_a_preference_pair(tmp_path):
             "completion": "We are tracing it.",
             "created_at": "2026-11-01T10:00:00+00:00",
             "group": "i1",
-            "reviewer": "reviewer-a",
-            "review_set": "desk-round-1",
-            "model": "abc",
-            "rating": 2,
+            "extra": {"reviewer": "reviewer-a", "review_set": "desk-round-1", "model": "abc", "rating": 2},
         }
     ]
     pair = read_rows(tmp_path / "preferences.jsonl")[0]

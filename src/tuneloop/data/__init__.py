@@ -1,0 +1,1 @@
+"""Rows in: reading, checking, de-duplicating, splitting and keeping versions of them."""

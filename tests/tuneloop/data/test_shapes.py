@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tuneloop.data.shapes import ShapeError, conversation
+from tuneloop.records import Message
+
+ASKED, ANSWERED = Message("user", "Is it late?"), Message("assistant", "No.")
+CHAT = [{"role": "user", "content": "Is it late?"}, {"role": "assistant", "content": "No."}]
+
+
+@pytest.mark.parametrize(
+    ("row", "columns"),
+    [
+        ({"prompt": "Is it late?", "completion": "No."}, {}),
+        ({"instruction": "Is it late?", "input": "", "output": "No."}, {}),
+        ({"question": "Is it late?", "answer": "No."}, {}),
+        ({"q": "Is it late?", "a": "No.", "prompt": "something else"}, {"prompt": "q", "completion": "a"}),
+        ({"messages": CHAT}, {}),
+        ({"turns": CHAT}, {"messages": "turns"}),
+        ({"prompt": CHAT[:1], "completion": CHAT[1:]}, {}),
+        ({"conversations": [{"from": "human", "value": "Is it late?"}, {"from": "gpt", "value": "No."}]}, {}),
+        ({"messages": [{"role": "user", "content": [{"type": "text", "text": "Is it late?"}]}, CHAT[1]]}, {}),
+    ],
+)
+def test_all_shapes_become_the_same_conversation(row: dict[str, Any], columns: dict[str, str]) -> None:
+    assert conversation(row, columns) == (ASKED, ANSWERED)
+
+
+def test_an_input_stands_below_its_instruction() -> None:
+    turns = conversation({"instruction": "Translate.", "input": "Lampe", "output": "lamp"}, {})
+
+    assert turns[0].content == "Translate.\n\nLampe"
+
+
+def test_a_system_text_comes_first() -> None:
+    turns = conversation({"system": "Be brief.", "prompt": "Hm?", "completion": "Yes."}, {})
+
+    assert [t.role for t in turns] == ["system", "user", "assistant"]
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ([1], "wrong_type"), ("text", "wrong_type"), (None, "wrong_type"),
+        ({}, "missing_field"), ({"prompt": "x"}, "missing_field"), ({"completion": "x"}, "missing_field"),
+        ({"prompt": "x", "completion": None}, "missing_field"), ({"prompt": 48213, "completion": "x"}, "wrong_type"),
+        ({"prompt": {"a": 1}, "completion": "x"}, "wrong_type"),
+        ({"prompt": "x", "completion": " \n\t"}, "empty_field"),
+        ({"messages": []}, "empty_field"), ({"messages": "x"}, "wrong_type"), ({"messages": ["x"]}, "wrong_type"),
+        ({"messages": [{"role": "tool", "content": "x"}]}, "unknown_role"),
+        ({"messages": [{"role": 7, "content": "x"}]}, "unknown_role"),
+        ({"messages": CHAT[:1]}, "turn_order"), ({"messages": CHAT[::-1]}, "turn_order"),
+        ({"messages": [*CHAT, *CHAT[:1]]}, "turn_order"),
+        ({"messages": [{"role": "system", "content": "x"}]}, "turn_order"),
+        ({"messages": [{"role": "user", "content": [{"type": "image"}]}, CHAT[1]]}, "wrong_type"),
+    ],
+)
+def test_what_is_no_training_example_says_why(row: Any, reason: str) -> None:
+    with pytest.raises(ShapeError) as caught:
+        conversation(row, {})
+
+    assert caught.value.reason == reason
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.dictionaries(st.sampled_from(["prompt", "completion", "messages", "input", "conversations"]), json_values))
+def test_no_row_can_do_worse_than_be_refused(row: dict[str, Any]) -> None:
+    try:
+        turns = conversation(row, {})
+    except ShapeError:
+        return
+    assert turns[-1].role == "assistant"
