@@ -25,8 +25,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 RELATION_COLUMNS = {
-    "contradiction": "contradiction_of", "leakage": "leaks_from",
-    "exact_copy": "exact_copy_of", "near_copy": "near_copy_of",
+    "contradiction": "contradiction_of",
+    "leakage": "leaks_from",
+    "exact_copy": "exact_copy_of",
+    "near_copy": "near_copy_of",
 }
 """Kind of a twin -> the column that names the other row."""
 
@@ -44,8 +46,12 @@ def row_columns(records: Sequence[Record], data: Data, *, count_tokens: Callable
     kinds = _pii_kinds([f"{q}\n{a}" for q, a in pieces], with_names=data.checks.person_names)
     rows = [
         {
-            "id": record.id, "source": record.source, "line": record.line, "held_out": record.held_out,
-            "total_tokens": _tokens(record, count_tokens), "pii_kinds": found,
+            "id": record.id,
+            "source": record.source,
+            "line": record.line,
+            "held_out": record.held_out,
+            "total_tokens": _tokens(record, count_tokens),
+            "pii_kinds": found,
             **_marks(asked, answer),
             "answer_problem": answer_problem(record.completion, data.answer),
         }
@@ -80,10 +86,13 @@ def _splits_in_cluster(frame: pd.DataFrame, gone: set[int]) -> pd.Series[Any]:
 def _marks(asked: str, answer: str) -> dict[str, Any]:
     both = f"{asked}\n{answer}"
     return {
-        "html_marks": count_html(asked) + count_html(answer), "mail_marks": count_mail_marks(asked),
-        "special_tokens": count_special_tokens(both), "injections": count_injections(asked),
+        "html_marks": count_html(asked) + count_html(answer),
+        "mail_marks": count_mail_marks(asked),
+        "special_tokens": count_special_tokens(both),
+        "injections": count_injections(asked),
         "broken_characters": has_broken_characters(both),
-        "language": detect_language(asked), "answer_language": detect_language(answer),
+        "language": detect_language(asked),
+        "answer_language": detect_language(answer),
     }
 
 

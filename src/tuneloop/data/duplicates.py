@@ -62,8 +62,13 @@ def join_groups(clusters: Sequence[int], groups: Sequence[str | None]) -> list[i
 
 
 def choose(
-    prompts: Sequence[str], clusters: Sequence[int], *, authority: Sequence[int], lengths: Sequence[int],
-    labels: Sequence[str | None], protected: Sequence[bool],
+    prompts: Sequence[str],
+    clusters: Sequence[int],
+    *,
+    authority: Sequence[int],
+    lengths: Sequence[int],
+    labels: Sequence[str | None],
+    protected: Sequence[bool],
 ) -> dict[int, Twin]:
     """Which rows go, by index, and because of which other row; what is not named stays.
 
@@ -142,7 +147,7 @@ def _near_pairs(prompts: Sequence[str], threshold: float) -> Iterator[tuple[int,
 
 def _shingles(prompt: str, boilerplate: frozenset[str]) -> frozenset[str]:
     words = prompt.split()
-    grams = frozenset(" ".join(words[i: i + SHINGLE_WORDS]) for i in range(max(len(words) - SHINGLE_WORDS + 1, 1)))
+    grams = frozenset(" ".join(words[i : i + SHINGLE_WORDS]) for i in range(max(len(words) - SHINGLE_WORDS + 1, 1)))
     return grams - boilerplate or grams
 
 
@@ -165,7 +170,7 @@ def _signatures(prompts: Sequence[str], boilerplate: frozenset[str]) -> Matrix:
     rows = []
     # In chunks: the whole matrix as Python lists would take ten times the memory.
     for start in range(0, len(prompts), SIGNATURE_CHUNK):
-        sets = [sorted(_shingles(p, boilerplate)) for p in prompts[start: start + SIGNATURE_CHUNK]]
+        sets = [sorted(_shingles(p, boilerplate)) for p in prompts[start : start + SIGNATURE_CHUNK]]
         matrix = RMinHash.digest_matrix_from_token_sets(sets, PERMUTATIONS, SIGNATURE_SEED)
         rows.append(np.array(matrix.to_rows(), dtype=np.uint32))
     return np.concatenate(rows) if rows else np.zeros((0, PERMUTATIONS), dtype=np.uint32)
@@ -175,10 +180,10 @@ def _candidates(signatures: Matrix) -> Iterator[tuple[int, int]]:
     """Pairs of rows that agree on at least one band, each once."""
     seen: set[tuple[int, int]] = set()
     for band in range(BANDS):
-        keys = np.ascontiguousarray(signatures[:, band * BAND_ROWS: (band + 1) * BAND_ROWS])
+        keys = np.ascontiguousarray(signatures[:, band * BAND_ROWS : (band + 1) * BAND_ROWS])
         for bucket in _buckets(keys):
             for place, a in enumerate(bucket):
-                for b in bucket[place + 1: place + 1 + MAX_BUCKET_PAIRS]:
+                for b in bucket[place + 1 : place + 1 + MAX_BUCKET_PAIRS]:
                     if (a, b) not in seen:
                         seen.add((a, b))
                         yield a, b

@@ -23,7 +23,12 @@ MAX_LINE_BYTES = 4 * 1024 * 1024
 PARQUET_BATCH_ROWS = 1000
 
 ENDINGS = {
-    ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json", ".csv": "csv", ".tsv": "csv", ".parquet": "parquet",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".json": "json",
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".parquet": "parquet",
     ".pq": "parquet",
 }
 
@@ -63,7 +68,10 @@ def raw_rows(path: Path, file_format: str = "auto") -> Iterator[RawRow]:
         DataError: the ending says nothing about the format, or the file as a whole is not what it says.
     """
     readers: dict[str, Callable[[Path], Iterator[RawRow]]] = {
-        "jsonl": _jsonl, "json": _json, "csv": _csv, "parquet": _parquet,
+        "jsonl": _jsonl,
+        "json": _json,
+        "csv": _csv,
+        "parquet": _parquet,
     }
     return readers[_format_of(path, file_format)](path)
 

@@ -105,7 +105,7 @@ def _read(texts: Sequence[str], chosen: Sequence[int]) -> Iterator[tuple[int, in
 
 def _pieces(text: str) -> Iterator[tuple[int, str]]:
     for offset in range(0, len(text), MAX_CHARACTERS):
-        piece = text[offset: offset + MAX_CHARACTERS]
+        piece = text[offset : offset + MAX_CHARACTERS]
         if _NAME.search(piece):
             yield offset, piece
 

@@ -39,7 +39,8 @@ _IP = re.compile(
 _SSN = re.compile(r"(?<![\w-])(?!000|666|9\d\d)\d{3}-(?!00)\d{2}-(?!0000)\d{4}(?![\w-])")
 _CREDENTIAL_URL = re.compile(
     r"\b[a-z][a-z0-9+.-]{1,20}://[^\s/:@]+:[^\s/@]+@\S+"
-    r"|\bhttps?://\S*[?&](?:token|access_token|api_?key|key|secret|password|pwd|signature)=[^\s&]{6,}", re.IGNORECASE
+    r"|\bhttps?://\S*[?&](?:token|access_token|api_?key|key|secret|password|pwd|signature)=[^\s&]{6,}",
+    re.IGNORECASE,
 )
 _KNOWN_KEYS = re.compile(
     r"\bAKIA[0-9A-Z]{16}\b|\bgh[pousr]_[A-Za-z0-9]{30,}|\bgithub_pat_\w{30,}|\bsk-[A-Za-z0-9_-]{20,}"
@@ -48,7 +49,8 @@ _KNOWN_KEYS = re.compile(
 )
 _ASSIGNED_SECRET = re.compile(
     r"\b(?:password|passwd|pwd|passcode|pass\s?phrase|pin|api[ _-]?key|secret(?:[ _-]?key)?|access[ _-]?token|token)\b"
-    r"(?:\s*[:=]\s*|\s+(?:is|was)\s*:?\s*)[\"'`]?(?P<value>[^\s\"'`,;]{4,})", re.IGNORECASE
+    r"(?:\s*[:=]\s*|\s+(?:is|was)\s*:?\s*)[\"'`]?(?P<value>[^\s\"'`,;]{4,})",
+    re.IGNORECASE,
 )
 _HAS_SYMBOL = re.compile(r"\w[^\w\s]\w")
 _STREET = (
@@ -93,8 +95,13 @@ def _replace(text: str, spans: Sequence[Span]) -> str:
 def _all_spans(text: str, regions: Sequence[str]) -> Iterator[Span]:
     """Most certain kinds first."""
     plain: tuple[tuple[str, re.Pattern[str], Callable[[str], bool]], ...] = (
-        ("credential_url", _CREDENTIAL_URL, _always), ("secret", _KNOWN_KEYS, _always), ("email", _EMAIL, _always),
-        ("email", _SPELT_EMAIL, _always), ("iban", _IBAN, is_iban), ("card", _CARD, is_card), ("ssn", _SSN, _always),
+        ("credential_url", _CREDENTIAL_URL, _always),
+        ("secret", _KNOWN_KEYS, _always),
+        ("email", _EMAIL, _always),
+        ("email", _SPELT_EMAIL, _always),
+        ("iban", _IBAN, is_iban),
+        ("card", _CARD, is_card),
+        ("ssn", _SSN, _always),
         ("ip", _IP, is_public_ip),
     )
     for kind, pattern, is_real in plain:
@@ -141,7 +148,7 @@ def _assigned_secrets(text: str) -> Iterator[Span]:
     for match in _ASSIGNED_SECRET.finditer(text):
         value = match["value"].rstrip(".!?)")
         start = match.start("value")
-        is_assigned = bool(re.search(r"[:=]", text[match.start(): start]))
+        is_assigned = bool(re.search(r"[:=]", text[match.start() : start]))
         looks_like_one = re.search(r"\d", value) or (is_assigned and _HAS_SYMBOL.search(value))
         if len(value) >= MIN_SECRET_CHARACTERS and looks_like_one:
             yield (start, start + len(value), "secret")

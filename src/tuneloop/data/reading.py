@@ -44,13 +44,15 @@ def _record_or_rejection(raw: RawRow, source: Source, taken: dict[str, int]) -> 
     return _record(raw, source, messages, given or _id_by_content(messages), taken)
 
 
-def _record(
-    raw: RawRow, source: Source, messages: tuple[Message, ...], wanted: str, taken: dict[str, int]
-) -> Record:
+def _record(raw: RawRow, source: Source, messages: tuple[Message, ...], wanted: str, taken: dict[str, int]) -> Record:
     identity = _distinct(wanted, taken)
     extra = _extra(raw.value)
     return Record(
-        id=identity, messages=messages, source=source.name, line=raw.line, held_out=source.held_out,
+        id=identity,
+        messages=messages,
+        source=source.name,
+        line=raw.line,
+        held_out=source.held_out,
         group=_optional_text(raw.value, source.columns, "group"),
         created_at=_optional_text(raw.value, source.columns, "created_at"),
         extra=extra if identity == wanted else {**extra, "given_id": wanted},

@@ -38,7 +38,10 @@ def relate(records: Sequence[Record], data: Data, feedback: Collection[str] = ()
     splits = strictest_in_cluster(own, clusters)
     tested = [s == "test" and _may_be_tested(r, data, feedback) for r, s in zip(records, splits, strict=True)]
     twins = choose(
-        prompts, alike, protected=tested, lengths=[len(r.completion) for r in records],
+        prompts,
+        alike,
+        protected=tested,
+        lengths=[len(r.completion) for r in records],
         authority=[_authority(r, s, feedback) for r, s in zip(records, splits, strict=True)],
         labels=[answer_labels(r.completion, data.answer) for r in records],
     )
@@ -84,7 +87,8 @@ def _leaks(
     test_row = {c: i for i, c in reversed(list(enumerate(clusters))) if tested[i]}
     return {
         i: Twin("leakage", test_row.get(clusters[i], i))
-        for i, split in enumerate(splits) if split == "test" and not tested[i] and i not in twins
+        for i, split in enumerate(splits)
+        if split == "test" and not tested[i] and i not in twins
     }
 
 
@@ -98,7 +102,10 @@ def _names(clusters: Sequence[int], keys: Sequence[str]) -> list[str]:
 
 
 def _with_feedback_in_training(
-    records: Sequence[Record], clusters: Sequence[int], splits: Sequence[Split], twins: dict[int, Twin],
+    records: Sequence[Record],
+    clusters: Sequence[int],
+    splits: Sequence[Split],
+    twins: dict[int, Twin],
     feedback: Collection[str],
 ) -> list[Split]:
     """A cluster of the validation split in which a feedback row stays becomes a training cluster as a whole."""

@@ -35,8 +35,12 @@ def version_of(splits: Mapping[Split, Sequence[Row]], config: Mapping[str, Any])
 
 
 def write_snapshot(
-    workspace: Path, *, splits: Mapping[Split, Sequence[Row]], quarantine: Sequence[Rejection],
-    config: Mapping[str, Any], manifest: Mapping[str, Any],
+    workspace: Path,
+    *,
+    splits: Mapping[Split, Sequence[Row]],
+    quarantine: Sequence[Rejection],
+    config: Mapping[str, Any],
+    manifest: Mapping[str, Any],
 ) -> Path:
     """Write a data version and return its folder; a version that is there already is not written again.
 
@@ -116,7 +120,8 @@ def _write_rows(path: Path, rows: Sequence[Row]) -> None:
     from pyarrow import parquet
 
     columns = {
-        "id": [r.id for r, _ in rows], "cluster": [c for _, c in rows],
+        "id": [r.id for r, _ in rows],
+        "cluster": [c for _, c in rows],
         "record": [json.dumps(r.to_json(), ensure_ascii=False) for r, _ in rows],
     }
     parquet.write_table(pa.table({name: pa.array(values, pa.string()) for name, values in columns.items()}), path)

@@ -38,20 +38,30 @@ _SPECIAL = re.compile(
 )
 
 _RULES = r"(?:instructions?|rules?|guidelines?|prompts?|directions?|polic(?:y|ies)|safeguards?|restrictions?)"
-_INJECTION = tuple(re.compile(pattern, re.IGNORECASE | re.MULTILINE) for pattern in (
-    (r"\b(?:ignore|disregard|forget|override|bypass)\b[^.!?\n]{0,40}"
-    rf"\b(?:previous|prior|above|earlier|all|any|your|the|these|those)\b[^.!?\n]{{0,25}}\b{_RULES}\b"),
-    (r"\b(?:print|show|reveal|repeat|output|tell me|give me|list|leak|display)\b[^.!?\n]{0,50}"
-    rf"\b(?:system prompt|(?:hidden|secret|initial|internal) {_RULES})"),
-    r"\b(?:system|admin|developer)\s*(?:override|mode enabled|message\s*:)",
-    r"\bfrom (?:now|here) on,? you(?:'re| are| will be| act)\b",
-    r"\byou are now\b(?=[^.!?\n]{0,60}\b(?:bot|ai|model|assistant|dan|unrestricted)\b)",
-    (r"\b(?:pretend|act|roleplay|behave)\b[^.!?\n]{0,60}"
-    r"\b(?:no (?:limits?|rules|restrictions|filters?)|without (?:any )?(?:limits|rules|restrictions)|unrestricted)\b"),
-    r"\b(?:jailbreak|do anything now|developer mode|DAN mode)\b",
-    r"\b(?:reply|respond|answer) (?:only )?with (?:only |just )?the (?:word|phrase)\b",
-    r"^\s*(?:system|new (?:system )?(?:policy|instructions?))\s*:",
-))
+_INJECTION = tuple(
+    re.compile(pattern, re.IGNORECASE | re.MULTILINE)
+    for pattern in (
+        (
+            r"\b(?:ignore|disregard|forget|override|bypass)\b[^.!?\n]{0,40}"
+            rf"\b(?:previous|prior|above|earlier|all|any|your|the|these|those)\b[^.!?\n]{{0,25}}\b{_RULES}\b"
+        ),
+        (
+            r"\b(?:print|show|reveal|repeat|output|tell me|give me|list|leak|display)\b[^.!?\n]{0,50}"
+            rf"\b(?:system prompt|(?:hidden|secret|initial|internal) {_RULES})"
+        ),
+        r"\b(?:system|admin|developer)\s*(?:override|mode enabled|message\s*:)",
+        r"\bfrom (?:now|here) on,? you(?:'re| are| will be| act)\b",
+        r"\byou are now\b(?=[^.!?\n]{0,60}\b(?:bot|ai|model|assistant|dan|unrestricted)\b)",
+        (
+            r"\b(?:pretend|act|roleplay|behave)\b[^.!?\n]{0,60}"
+            r"\b(?:no (?:limits?|rules|restrictions|filters?)|without (?:any )?(?:limits|rules|restrictions)"
+            r"|unrestricted)\b"
+        ),
+        r"\b(?:jailbreak|do anything now|developer mode|DAN mode)\b",
+        r"\b(?:reply|respond|answer) (?:only )?with (?:only |just )?the (?:word|phrase)\b",
+        r"^\s*(?:system|new (?:system )?(?:policy|instructions?))\s*:",
+    )
+)
 
 
 def count_html(text: str) -> int:

@@ -19,7 +19,9 @@ def test_a_right_answer_has_no_problem() -> None:
 @pytest.mark.parametrize(
     ("answer", "problem"),
     [
-        ("plain words", "not a JSON object"), ("[1]", "not a JSON object"), ({"kind": "a"}, "key reply is missing"),
+        ("plain words", "not a JSON object"),
+        ("[1]", "not a JSON object"),
+        ({"kind": "a"}, "key reply is missing"),
         ({"kind": "private thing", "reply": "x"}, "label of kind is not allowed"),
         ({"kind": "a", "reply": ["x"]}, "key reply is not a plain value"),
         ({"kind": "a", "reply": " "}, "key reply is not a plain value"),

@@ -16,7 +16,10 @@ def a_text(seed: int, words: int = 40) -> list[str]:
 def chosen(prompts: list[str], **more: list[object]) -> dict[int, Twin]:
     n = len(prompts)
     usual: dict[str, list[object]] = {
-        "authority": [1] * n, "lengths": [1] * n, "labels": [None] * n, "protected": [False] * n
+        "authority": [1] * n,
+        "lengths": [1] * n,
+        "labels": [None] * n,
+        "protected": [False] * n,
     }
     return choose(prompts, find_clusters(prompts, threshold=0.7), **{**usual, **more})  # type: ignore[arg-type]
 
@@ -77,7 +80,8 @@ def test_contradicting_twins_both_go_and_name_each_other() -> None:
 
 def test_a_correction_settles_a_contradiction() -> None:
     assert chosen(["a b c d"] * 3, labels=["x", "y", "z"], authority=[1, 1, 2]) == {
-        0: Twin("exact_copy", 2), 1: Twin("exact_copy", 2)
+        0: Twin("exact_copy", 2),
+        1: Twin("exact_copy", 2),
     }
 
 

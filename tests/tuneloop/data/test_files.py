@@ -40,7 +40,11 @@ def test_broken_lines_cost_only_themselves(tmp_path: Path) -> None:
     path.write_bytes(b"\n".join(lines))
 
     assert problems(path) == [
-        (1, "broken_json"), (2, "undecodable"), (5, "broken_json"), (6, "broken_json"), (7, "undecodable")
+        (1, "broken_json"),
+        (2, "undecodable"),
+        (5, "broken_json"),
+        (6, "broken_json"),
+        (7, "undecodable"),
     ]
     assert [r.line for r in raw_rows(path) if not r.problem] == [4]
 
@@ -75,7 +79,11 @@ def test_csv_rows_of_the_wrong_width_or_coding_are_set_aside_with_their_first_li
     rows = list(raw_rows(path))
 
     assert [(r.line, r.problem and r.problem[0]) for r in rows] == [
-        (2, None), (4, "broken_csv"), (5, "broken_csv"), (6, "undecodable"), (7, None)
+        (2, None),
+        (4, "broken_csv"),
+        (5, "broken_csv"),
+        (6, "undecodable"),
+        (7, None),
     ]
     assert rows[0].value == {"prompt": "two\nlines", "completion": "yes"}
 

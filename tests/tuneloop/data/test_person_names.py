@@ -12,14 +12,17 @@ def names(*texts: str) -> list[list[str]]:
 
 def test_full_names_are_found_and_first_names_are_not() -> None:
     assert names(
-        "This is Margaret Okonkwo, I ordered two wool throws.", "The fitter, Desmond Achterberg, left a bolt over.",
-        "Please tell Priya that the lamp works.", "nothing with capitals here",
+        "This is Margaret Okonkwo, I ordered two wool throws.",
+        "The fitter, Desmond Achterberg, left a bolt over.",
+        "Please tell Priya that the lamp works.",
+        "nothing with capitals here",
     ) == [["Margaret Okonkwo"], ["Desmond Achterberg"], [], []]
 
 
 def test_brands_orders_and_places_are_not_people() -> None:
     assert names(
-        "Order MG-48213 from Mossgate Care is late.", "We are off to New Zealand on Black Friday.",
+        "Order MG-48213 from Mossgate Care is late.",
+        "We are off to New Zealand on Black Friday.",
         "Suits an Aga?\nAn Aga is what we have.",
     ) == [[], [], []]
 

@@ -102,10 +102,14 @@ def test_the_order_of_rows_does_not_matter_for_the_split(prompts: list[str], shu
 @settings(max_examples=60)
 @given(some_prompts, some_prompts, some_prompts, st.booleans())
 def test_what_stays_never_shares_a_cluster_between_splits(
-    pool: list[str], reviews: list[str], exam: list[str], with_exam: bool  # noqa: FBT001
+    pool: list[str],
+    reviews: list[str],
+    exam: list[str],
+    with_exam: bool,  # noqa: FBT001
 ) -> None:
     records = [
-        *numbered(pool), *(a_record(p, id=f"r{i}", source="reviews") for i, p in enumerate(reviews)),
+        *numbered(pool),
+        *(a_record(p, id=f"r{i}", source="reviews") for i, p in enumerate(reviews)),
         *(a_record(p, id=f"e{i}", source="exam", held_out=True) for i, p in enumerate(exam if with_exam else [])),
     ]
     sources = (POOL, EXAM) if with_exam else (POOL,)

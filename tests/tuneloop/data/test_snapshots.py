@@ -15,7 +15,9 @@ from tuneloop.errors import DataError
 from tuneloop.records import Rejection, Split
 
 SPLITS: dict[Split, Any] = {
-    "train": [(a_record("kettle ☕", id="a"), "c1")], "validation": [], "test": [(a_record("lamp", id="b"), "c2")]
+    "train": [(a_record("kettle ☕", id="a"), "c1")],
+    "validation": [],
+    "test": [(a_record("lamp", id="b"), "c2")],
 }
 BAD = Rejection("pool", 3, None, "broken_json", "at column 1", raw="{")
 

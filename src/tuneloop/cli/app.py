@@ -1,0 +1,55 @@
+"""The `tuneloop` command. Kept light: what a command needs is imported when it runs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from tuneloop.cli import run_commands, stack_commands
+from tuneloop.errors import TuneloopError
+
+HELP = """Keep a fine-tuned model up to date: validate, train, evaluate, review, and again.
+
+Start with `tuneloop up`, then `tuneloop run deployments/recipes/NAME.yaml`. Everything stays on this machine, in the
+folder .tuneloop of the project (another one: set TUNELOOP_WORKSPACE).
+"""
+
+
+class PlainErrors(TyperGroup):
+    """Shows our own errors as one message with exit code 1; only real bugs get a traceback."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except TuneloopError as error:
+            typer.echo(f"error: {error}", err=True)
+            raise typer.Exit(1) from error
+
+
+app = typer.Typer(
+    cls=PlainErrors,
+    help=HELP,
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,  # its tracebacks show local variables, and ours hold secrets
+)
+stack_commands.register(app)
+run_commands.register(app)
+
+
+@app.callback(invoke_without_command=True)
+def main(*, version: bool = typer.Option(False, "--version", help="Print the version and stop.")) -> None:
+    if version:
+        from tuneloop import __version__
+
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+main.__doc__ = HELP
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,199 @@
+"""Start, heal, look at and stop the stack of one workspace."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from tuneloop.errors import ServiceError
+from tuneloop.stack.health import ServiceStatus, WorkPools, check_all
+from tuneloop.stack.layout import Layout
+from tuneloop.stack.local_ports import settle_ports
+from tuneloop.stack.lock import exclusive
+from tuneloop.stack.processes import living_flow_runs, marked_processes, stop_processes
+from tuneloop.stack.services import POOL_LIMITS, PORTS_OF, Service, argilla_program, services, worker_name
+from tuneloop.stack.starting import Report, StartError, Watch
+from tuneloop.stack.state import PORT_NAMES, StackState, load_state, new_state, save_state, write_private
+from tuneloop.stack.supervisor import Supervisor
+from tuneloop.stack.supervisor_config import render_config
+
+LOOK_EVERY_SECONDS = 0.25
+WORKERS = tuple(worker_name(pool) for pool in POOL_LIMITS)
+
+
+@dataclass(frozen=True)
+class Stack:
+    """`work_pools` connects to a Prefect server, given its API address and auth string."""
+
+    layout: Layout
+    work_pools: Callable[[str, str], WorkPools]
+    argilla_bin: Path | None = None
+    notify: Callable[[str], None] = print
+    timeout_seconds: float = 300.0
+
+    def up(self, report: Report) -> list[ServiceStatus]:
+        """Start what is missing, mend what is broken, return when everything is well. Safe to repeat.
+
+        Raises:
+            ServiceError: a part is not installed, or did not become well (StartError, with its log's last lines).
+        """
+        program = argilla_program(self.layout.root, self.argilla_bin)
+        self.layout.create()
+        with exclusive(self.layout.lock_file):
+            supervisor = Supervisor(self.layout)
+            running = self._running(supervisor)
+            self._clear_leftovers(running)
+            state = self._settled_state(running)
+            wanted = services(self.layout, state, program)
+            running -= self._configure(supervisor, wanted)
+            return self._start(
+                supervisor, wanted, running, self.work_pools(state.prefect_api_url, state.prefect_auth), report
+            )
+
+    def status(self) -> list[ServiceStatus]:
+        """All services, also those that are stopped. Starts nothing and changes nothing."""
+        state = load_state(self.layout.state_file)
+        if state is None or set(PORT_NAMES) - set(state.ports):
+            return [ServiceStatus(name, None, None, "stopped", None) for name in (*PORTS_OF, *WORKERS)]
+        supervisor = Supervisor(self.layout)
+        processes = supervisor.states() if supervisor.is_alive() else {}
+        pools = self.work_pools(state.prefect_api_url, state.prefect_auth)
+        found = check_all(services(self.layout, state, Path("argilla-embedded")), processes, pools)
+        return [
+            _grown_up(status, time.time() - (processes[status.name].since or 0.0)) if status.pid else status
+            for status in found
+        ]
+
+    def is_up(self) -> bool:
+        return all(status.health == "healthy" for status in self.status())
+
+    def down(self) -> int:
+        """Stop everything, workers first so that their flow runs can still report; returns how many processes had to be
+        swept up beyond those that ended in order."""
+        if not self.layout.workspace.is_dir():
+            return 0
+        with exclusive(self.layout.lock_file):
+            supervisor = Supervisor(self.layout)
+            if not supervisor.is_alive():
+                return self._sweep(None)
+            supervisor.stop_services(WORKERS)
+            swept = self._sweep(WORKERS)
+            self._bury_all_dead_runs()
+            supervisor.stop_services(tuple(PORTS_OF))
+            supervisor.shutdown()
+            return swept + self._sweep(None)
+
+    def _running(self, supervisor: Supervisor) -> set[str]:
+        """Names of the services that live under a supervisor that answers."""
+        if not supervisor.is_alive():
+            return set()
+        return {name for name, process in supervisor.states().items() if process.is_alive}
+
+    def _clear_leftovers(self, running: Collection[str]) -> None:
+        """End our processes that no supervisor looks after; they would hold ports, databases and pool slots."""
+        is_alive = Supervisor(self.layout).is_alive()
+        count = self._sweep({*PORTS_OF, *WORKERS} - set(running) if is_alive else None)
+        if count:
+            self.notify(f"stopped {count} processes that were left over from an earlier start")
+
+    def _bury_all_dead_runs(self) -> None:
+        """While the Prefect server still answers; where it does not, the next `up` does it."""
+        state = load_state(self.layout.state_file)
+        if state is None:
+            return
+        try:
+            pools = self.work_pools(state.prefect_api_url, state.prefect_auth)
+            for pool in POOL_LIMITS:
+                self._bury_dead_runs(pools, pool)
+        except ServiceError as error:
+            self.notify(f"interrupted flow runs are marked at the next start: {error}")
+
+    def _sweep(self, names: Collection[str] | None) -> int:
+        """End our processes of these services (None: of all), flow runs first: while the Prefect server still answers
+        they can say that they ended. A run that cannot stays `Running` for ever and keeps its pool's slot."""
+        workers = set(WORKERS) if names is None else set(WORKERS) & set(names)
+        count = stop_processes(marked_processes(self.layout, workers)) if workers else 0
+        return count + stop_processes(marked_processes(self.layout, names))
+
+    def _settled_state(self, running: Collection[str]) -> StackState:
+        state = load_state(self.layout.state_file) or new_state()
+        kept = {port for service in running if service in PORTS_OF for port in PORTS_OF[service]}
+        ports = settle_ports(state.ports, PORT_NAMES, kept)
+        for name in sorted(set(state.ports) & set(ports)):
+            if state.ports[name] != ports[name]:
+                self.notify(f"port {state.ports[name]} of {name} is taken by another program: using {ports[name]} now")
+        if ports != state.ports:
+            state = state.with_ports(ports)
+            save_state(self.layout.state_file, state)
+        return state
+
+    def _configure(self, supervisor: Supervisor, wanted: Sequence[Service]) -> set[str]:
+        """Bring supervisor to life with the configuration; returns the services it had to stop for it."""
+        write_private(self.layout.supervisor_config, render_config(self.layout, wanted))
+        if supervisor.is_alive():
+            return supervisor.take_configuration()
+        supervisor.start(os.environ)
+        return set()
+
+    def _start(
+        self,
+        supervisor: Supervisor,
+        wanted: Sequence[Service],
+        running: Collection[str],
+        pools: WorkPools,
+        report: Report,
+    ) -> list[ServiceStatus]:
+        if "prefect" not in running:
+            # A worker that has lost its server backs off for a minute and no longer hears of cancellations.
+            supervisor.stop_services(WORKERS)
+        watch = Watch(self.layout, self.timeout_seconds)
+        for service in wanted:
+            if not service.is_worker:
+                supervisor.start_service(service.name)
+                watch.begin([service.name])
+        try:
+            return self._wait(supervisor, wanted, watch, pools, report)
+        except StartError as error:
+            supervisor.stop_services([s.name for s in wanted if str(error).startswith(f"{s.name} ")])
+            raise
+
+    def _wait(
+        self, supervisor: Supervisor, wanted: Sequence[Service], watch: Watch, pools: WorkPools, report: Report
+    ) -> list[ServiceStatus]:
+        workers_started = False
+        while True:
+            statuses = check_all(wanted, supervisor.states(), pools)
+            watch.see(statuses)
+            report(statuses, watch.seconds)
+            if all(watch.is_well(service.name) for service in wanted):
+                return statuses
+            if watch.is_well("prefect") and not workers_started:
+                self._start_workers(supervisor, pools, watch)
+                workers_started = True
+                continue
+            time.sleep(LOOK_EVERY_SECONDS)
+
+    def _start_workers(self, supervisor: Supervisor, pools: WorkPools, watch: Watch) -> None:
+        running = self._running(supervisor)
+        for pool, limit in POOL_LIMITS.items():
+            pools.ensure_work_pool(pool, concurrency_limit=limit)
+            if worker_name(pool) not in running:
+                self._bury_dead_runs(pools, pool)
+                supervisor.start_service(worker_name(pool))
+            watch.begin([worker_name(pool)])
+
+    def _bury_dead_runs(self, pools: WorkPools, pool: str) -> None:
+        """After a power cut or kill -9 a run stays `Running` for ever and would block its pool; nobody else can know
+        that its process is gone. Automations that retry crashed runs take it from there."""
+        for name in pools.end_dead_runs(pool, alive=living_flow_runs(self.layout)):
+            self.notify(f"flow run {name} had lost its process: marked as crashed")
+
+
+def _grown_up(status: ServiceStatus, age_seconds: float) -> ServiceStatus:
+    """A service that should have answered long ago is not starting any more."""
+    if status.health == "starting" and age_seconds > Watch.timeout_seconds:
+        return replace(status, health="unhealthy")
+    return status

@@ -1,0 +1,82 @@
+"""What the stack remembers between starts: its secrets and its ports, in one private file."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+
+from tuneloop.errors import ServiceError
+from tuneloop.stack.local_ports import HOST
+
+PORT_NAMES = ("prefect", "mlflow", "argilla", "argilla-valkey")
+
+
+@dataclass(frozen=True, slots=True)
+class StackState:
+    """Secrets are made once and never change; a port changes only when somebody else has taken it."""
+
+    prefect_auth: str = field(repr=False)
+    argilla_username: str
+    argilla_password: str = field(repr=False)
+    argilla_api_key: str = field(repr=False)
+    ports: dict[str, int] = field(default_factory=dict)
+
+    def url(self, port_name: str) -> str:
+        return f"http://{HOST}:{self.ports[port_name]}"
+
+    @property
+    def prefect_api_url(self) -> str:
+        return f"{self.url('prefect')}/api"
+
+    def with_ports(self, ports: dict[str, int]) -> StackState:
+        return replace(self, ports=ports)
+
+
+def new_state() -> StackState:
+    """Fresh random secrets and no ports yet."""
+    return StackState(
+        prefect_auth=f"tuneloop:{secrets.token_urlsafe(24)}",
+        argilla_username="owner",
+        argilla_password=secrets.token_urlsafe(18),
+        argilla_api_key=secrets.token_urlsafe(32),
+    )
+
+
+def load_state(path: Path) -> StackState | None:
+    """The remembered state, or None when there is none; its mode is brought back to 0600.
+
+    Raises:
+        ServiceError: the file cannot be understood.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+    path.chmod(0o600)
+    try:
+        return StackState(**json.loads(text))
+    except (ValueError, TypeError) as error:
+        raise ServiceError(
+            f"{path} is damaged: restore it, or delete it together with {path.parent / 'argilla'} "
+            "(the review server's accounts are bound to its secrets)"
+        ) from error
+
+
+def save_state(path: Path, state: StackState) -> None:
+    """Write atomically with mode 0600: no moment at which others can read it or half of it is there."""
+    write_private(path, json.dumps(asdict(state), indent=2) + "\n")
+
+
+def write_private(path: Path, text: str) -> None:
+    """Replace `path` in one step by a file that only this user can read."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.unlink(missing_ok=True)
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as handle:
+        handle.write(text)
+        handle.flush()
+        os.fsync(handle.fileno())
+    temporary.replace(path)
