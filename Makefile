@@ -1,8 +1,5 @@
 # make setup | demo | test | check | bench NAME=training [QUICK=1] | lock | clean
 PYTHON ?= python3
-# The Argilla server runs on 3.11 and 3.12 only; any of them on the PATH will do.
-ARGILLA_PYTHON ?= $(shell for p in $(PYTHON) python3.12 python3.11; do \
-	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' 2>/dev/null && echo $$p && break; done)
 VARIANT ?= $(shell nvidia-smi -L >/dev/null 2>&1 && echo gpu || echo cpu)
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 UV_VERSION := 0.13.9
@@ -13,7 +10,7 @@ ARGILLA := .venv-argilla
 ARGILLA_READY := $(ARGILLA)/ready
 EMBEDDED := deployments/argilla/embedded
 
-.PHONY: help setup demo test unit flow slow end-to-end check format bench lock clean
+.PHONY: help setup demo test unit flow slow embedded end-to-end check format bench lock clean
 help:
 	@sed -n '1s/^# //p' Makefile
 
@@ -38,9 +35,7 @@ torch-gpu:
 	$(BIN)/pip install --no-deps -r requirements/torch.lock
 
 $(ARGILLA_READY): $(EMBEDDED)/requirements.lock $(EMBEDDED)/pyproject.toml | $(READY)
-	@test -n "$(ARGILLA_PYTHON)" || \
-		{ echo "The Argilla server needs Python 3.11 or 3.12 beside $(PYTHON): install one, or name it with ARGILLA_PYTHON="; exit 1; }
-	$(ARGILLA_PYTHON) -m venv --without-pip $(ARGILLA)
+	$(PYTHON) -m venv --without-pip $(ARGILLA)
 	$(BIN)/uv pip install --quiet --python $(ARGILLA)/bin/python --no-deps -r $(EMBEDDED)/requirements.lock
 	$(BIN)/uv pip install --quiet --python $(ARGILLA)/bin/python --no-deps --editable $(EMBEDDED)
 	@touch $@
@@ -49,7 +44,7 @@ demo: setup
 	$(BIN)/python -m examples.support_desk.demo
 
 # Unit tests first: they take seconds and need no server.
-test: setup unit flow end-to-end
+test: setup unit flow embedded end-to-end
 
 unit: $(READY)
 	$(BIN)/pytest
@@ -57,6 +52,11 @@ flow: $(READY)
 	$(BIN)/pytest -m flow -p no:randomly
 slow: $(READY)
 	$(BIN)/pytest -m slow -p no:randomly
+# The Argilla server's own tests, in its own environment.
+embedded: setup
+	$(BIN)/uv pip install --quiet --python $(ARGILLA)/bin/python --constraint $(EMBEDDED)/requirements.lock \
+		pytest httpx argilla==2.8.0
+	cd $(EMBEDDED) && $(CURDIR)/$(ARGILLA)/bin/python -m pytest
 end-to-end: setup
 	$(BIN)/pytest -m end_to_end -p no:randomly
 

@@ -1,0 +1,122 @@
+"""SQLite connections for the search engine.
+
+The engine has connections of its own: request handlers already hold one of Argilla's while they call it. The main
+database of each is `search.db`; `argilla.db` is attached read-only, so the engine cannot harm what people wrote, and
+its write transactions never wait for Argilla's.
+"""
+
+import asyncio
+import json
+import sqlite3
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from hashlib import blake2b
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from sqlalchemy import make_url
+
+T = TypeVar("T")
+
+_THREADS = 4
+_BUSY_TIMEOUT_SECONDS = 30
+_SCHEMA = """
+    CREATE TABLE IF NOT EXISTS documents (
+        id INTEGER PRIMARY KEY,
+        record_id TEXT NOT NULL UNIQUE,
+        dataset_id TEXT NOT NULL,
+        stamp TEXT NOT NULL
+    );
+    CREATE INDEX IF NOT EXISTS documents_dataset ON documents (dataset_id);
+    CREATE TABLE IF NOT EXISTS embeddings (
+        settings_id TEXT NOT NULL,
+        document_id INTEGER NOT NULL REFERENCES documents (id) ON DELETE CASCADE,
+        vector BLOB NOT NULL,
+        UNIQUE (settings_id, document_id)
+    );
+    CREATE INDEX IF NOT EXISTS embeddings_document ON embeddings (document_id);
+"""
+
+
+class Storage:
+    """Runs functions on a small pool of threads, each with its own connection."""
+
+    def __init__(self, database: Path, index: Path) -> None:
+        self._database = database
+        self._index = index
+        self._local = threading.local()
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="search")
+
+    async def read(self, task: Callable[[sqlite3.Connection], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, lambda: task(self._connection()))
+
+    async def write(self, task: Callable[[sqlite3.Connection], T]) -> T:
+        """Run `task` in one transaction; it sees everything that Argilla has committed so far."""
+        return await self.read(lambda connection: in_transaction(connection, task))
+
+    def _connection(self) -> sqlite3.Connection:
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = self._local.connection = connect(self._database, self._index)
+        return connection
+
+
+def connect(database: Path, index: Path) -> sqlite3.Connection:
+    """Open `index` for writing with `database` attached read-only; creates the tables of `index` when missing.
+
+    Both paths must be absolute.
+    """
+    connection = sqlite3.connect(
+        index.as_uri(), uri=True, timeout=_BUSY_TIMEOUT_SECONDS, isolation_level=None, check_same_thread=False
+    )
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = NORMAL")  # a derived file: the next start repairs what a power cut took
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.executescript(_SCHEMA)
+    connection.execute("ATTACH DATABASE ? AS argilla", (f"{database.as_uri()}?mode=ro",))
+    connection.create_function("shuffle_weight", 2, shuffle_weight, deterministic=True)
+    connection.create_function("unit_vector", 1, unit_vector, deterministic=True)
+    return connection
+
+
+def in_transaction(connection: sqlite3.Connection, task: Callable[[sqlite3.Connection], T]) -> T:
+    # IMMEDIATE: a transaction that starts by reading could not wait for another writer, it would fail at once.
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        result = task(connection)
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
+    return result
+
+
+@cache
+def open_storage() -> Storage:
+    """The storage of this process; there is one, since the server makes an engine per request."""
+    return Storage(*files())
+
+
+def files() -> tuple[Path, Path]:
+    """Argilla's database and, beside it, ours."""
+    from argilla_server.settings import settings
+
+    database = make_url(settings.database_url).database
+    assert database is not None
+    return Path(database), Path(database).with_name("search.db")
+
+
+def shuffle_weight(record_id: str, seed: str) -> float:
+    """A number in (0, 1] that depends on the two texts only: every user has an order of their own, always the same."""
+    digest = blake2b(f"{seed}{record_id}".encode(), digest_size=6).digest()
+    return (int.from_bytes(digest) + 1) / 2**48
+
+
+def unit_vector(value: str) -> bytes:
+    """Pack a JSON list of numbers as float32 of length one, so that a dot product is the cosine."""
+    vector = np.asarray(json.loads(value), dtype=np.float32)
+    length = np.linalg.norm(vector)
+    return (vector / length if length else vector).tobytes()
