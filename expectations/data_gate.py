@@ -41,7 +41,11 @@ class _Rows:
 
 
 def prepare_data(
-    recipe: Recipe, *, root: Path, workspace: Path, count_tokens: Callable[[Record], int],
+    recipe: Recipe,
+    *,
+    root: Path,
+    workspace: Path,
+    count_tokens: Callable[[Record], int],
     feedback: Sequence[Source] = (),
 ) -> DataReport:
     """Make a data version from a recipe's sources and report it; the same rows again give the same version.
@@ -142,14 +146,17 @@ def _set_aside(rows: _Rows, frame: pd.DataFrame, findings: Sequence[Finding]) ->
 def _rejection(record: Record, finding: Finding, value: object) -> Rejection:
     related = str(value) if finding.reason in RELATION_COLUMNS else None
     return Rejection(
-        record.source, record.line, record.id, finding.reason, f"{finding.column}: {value}", related=related,
+        record.source,
+        record.line,
+        record.id,
+        finding.reason,
+        f"{finding.column}: {value}",
+        related=related,
         raw=json.dumps(record.to_json(), ensure_ascii=False),
     )
 
 
-def _block_where_needed(
-    rows: _Rows, splits: Mapping[Split, Sequence[Row]], recipe: Recipe, workspace: Path
-) -> None:
+def _block_where_needed(rows: _Rows, splits: Mapping[Split, Sequence[Row]], recipe: Recipe, workspace: Path) -> None:
     problem = _problem(rows, splits, recipe.data)
     if problem:
         path = workspace / "data" / f"blocked-{recipe.name}.jsonl"
@@ -163,8 +170,10 @@ def _problem(rows: _Rows, splits: Mapping[Split, Sequence[Row]], data: Data) -> 
     if not total:
         return "The sources have no rows at all; check the paths in the recipe."
     if gone > data.checks.max_quarantined * total:
-        return (f"{gone} of {total} rows were set aside, more than data.checks.max_quarantined "
-                f"({data.checks.max_quarantined:.0%}) allows. Fix the source, map its columns, or allow what is fine.")
+        return (
+            f"{gone} of {total} rows were set aside, more than data.checks.max_quarantined "
+            f"({data.checks.max_quarantined:.0%}) allows. Fix the source, map its columns, or allow what is fine."
+        )
     if not splits.get("train"):
         return "No row is left to train on; add data or raise data.train_share."
     if not splits.get("test"):
@@ -174,21 +183,31 @@ def _problem(rows: _Rows, splits: Mapping[Split, Sequence[Row]], data: Data) -> 
 
 
 def _keep(
-    rows: _Rows, splits: Mapping[Split, Sequence[Row]], unused: Sequence[Row], recipe: Recipe,
-    feedback: Sequence[Source], workspace: Path,
+    rows: _Rows,
+    splits: Mapping[Split, Sequence[Row]],
+    unused: Sequence[Row],
+    recipe: Recipe,
+    feedback: Sequence[Source],
+    workspace: Path,
 ) -> Path:
     config = {
-        "data": recipe.data.model_dump(mode="json"), "max_tokens": recipe.model.max_tokens,
+        "data": recipe.data.model_dump(mode="json"),
+        "max_tokens": recipe.model.max_tokens,
         "feedback": [s.name for s in feedback],
     }
     previous = latest_version(workspace, recipe.name)
     parents = [previous] if previous and previous != version_of(splits, config) else []
     manifest = {
-        "recipe": recipe.name, "tuneloop": tuneloop.__version__, "parents": parents,
+        "recipe": recipe.name,
+        "tuneloop": tuneloop.__version__,
+        "parents": parents,
         "created_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "rows_in": rows.per_source.total(), "rows": {s: len(r) for s, r in splits.items()},
-        "rows_quarantined": len(rows.rejected), "rows_unused": len(unused),
-        "reasons": dict(Counter(r.reason for r in rows.rejected)), "sources": dict(rows.per_source),
+        "rows_in": rows.per_source.total(),
+        "rows": {s: len(r) for s, r in splits.items()},
+        "rows_quarantined": len(rows.rejected),
+        "rows_unused": len(unused),
+        "reasons": dict(Counter(r.reason for r in rows.rejected)),
+        "sources": dict(rows.per_source),
         "findings": [f.summary() for f in rows.findings],
     }
     folder = write_snapshot(workspace, splits=splits, quarantine=rows.rejected, config=config, manifest=manifest)
@@ -200,10 +219,17 @@ def _report(
     rows: _Rows, splits: Mapping[Split, Sequence[Row]], unused: Sequence[Row], folder: Path, cost: Cost
 ) -> DataReport:
     return DataReport(
-        version=folder.name, folder=str(folder), rows_in=rows.per_source.total(), rows_quarantined=len(rows.rejected),
-        rows_train=len(splits["train"]), rows_validation=len(splits["validation"]), rows_test=len(splits["test"]),
-        rows_unused=len(unused), reasons=dict(Counter(r.reason for r in rows.rejected).most_common()),
-        sources=dict(rows.per_source), cost=cost,
+        version=folder.name,
+        folder=str(folder),
+        rows_in=rows.per_source.total(),
+        rows_quarantined=len(rows.rejected),
+        rows_train=len(splits["train"]),
+        rows_validation=len(splits["validation"]),
+        rows_test=len(splits["test"]),
+        rows_unused=len(unused),
+        reasons=dict(Counter(r.reason for r in rows.rejected).most_common()),
+        sources=dict(rows.per_source),
+        cost=cost,
         lengths={split: [rows.tokens[r.id] for r, _ in members] for split, members in splits.items()},
     )
 

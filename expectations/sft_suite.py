@@ -28,7 +28,9 @@ def row_suite(data: Data, *, max_tokens: int) -> gx.ExpectationSuite:
         expectations=[
             gxe.ExpectColumnValuesToBeUnique(column="id", severity="critical", meta={"reason": "id_not_unique"}),
             ExpectNoPersonalData(
-                column="pii_kinds", allowed=data.checks.pii_allowed, severity="warning",
+                column="pii_kinds",
+                allowed=data.checks.pii_allowed,
+                severity="warning",
                 meta={"reason": "personal_data"},
             ),
             ExpectPlainText(column="special_tokens", severity="warning", meta={"reason": "special_tokens"}),
@@ -41,7 +43,10 @@ def row_suite(data: Data, *, max_tokens: int) -> gx.ExpectationSuite:
             ExpectPlainText(column="broken_characters", severity="warning", meta={"reason": "broken_characters"}),
             *_language_expectations(data),
             gxe.ExpectColumnValuesToBeBetween(
-                column="total_tokens", min_value=1, max_value=max_tokens, severity="warning",
+                column="total_tokens",
+                min_value=1,
+                max_value=max_tokens,
+                severity="warning",
                 meta={"reason": "too_long"},
             ),
         ],

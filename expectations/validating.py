@@ -16,7 +16,9 @@ from great_expectations.data_context.types.base import (
 
 # With COMPLETE results Great Expectations would otherwise copy the offending values themselves into its result.
 RESULT_FORMAT = {
-    "result_format": "COMPLETE", "unexpected_index_column_names": ["id"], "exclude_unexpected_values": True,
+    "result_format": "COMPLETE",
+    "unexpected_index_column_names": ["id"],
+    "exclude_unexpected_values": True,
 }
 
 
@@ -59,7 +61,9 @@ def _context() -> Any:
     """In memory, without the temporary folder for web pages that the default one would leave behind."""
     context = gx.get_context(
         mode="ephemeral",
-        project_config=DataContextConfig(store_backend_defaults=InMemoryStoreBackendDefaults(init_temp_docs_sites=False)),
+        project_config=DataContextConfig(
+            store_backend_defaults=InMemoryStoreBackendDefaults(init_temp_docs_sites=False)
+        ),
     )
     context.variables.progress_bars = ProgressBarsConfig(globally=False)
     return context
@@ -81,8 +85,11 @@ def _finding(result: Any) -> Finding:
     configuration = result.expectation_config
     found = result.result
     return Finding(
-        reason=configuration.meta["reason"], expectation=configuration.type, column=configuration.kwargs.get("column"),
-        severity=str(configuration.severity.value), count=int(found.get("unexpected_count", 1)),
+        reason=configuration.meta["reason"],
+        expectation=configuration.type,
+        column=configuration.kwargs.get("column"),
+        severity=str(configuration.severity.value),
+        count=int(found.get("unexpected_count", 1)),
         row_ids=tuple(str(i) for entry in found.get("unexpected_index_list") or () for i in _listed(entry["id"])),
     )
 

@@ -28,7 +28,8 @@ def count_words(record: Record) -> int:
 
 def a_recipe(*sources: Source, checks: Checks | None = None, **data: Any) -> Recipe:
     return Recipe(
-        name="shop", model=Model(base="none", max_tokens=50),
+        name="shop",
+        model=Model(base="none", max_tokens=50),
         data=Data(sources=sources or (Source(name="pool", path="pool.jsonl"),), checks=checks or CHECKS, **data),
     )
 
@@ -64,11 +65,17 @@ def ids(report: DataReport, split: str) -> set[str]:
 
 def test_rows_go_through_to_a_version_and_flawed_ones_are_set_aside_with_their_reasons(tmp_path: Path) -> None:
     rows = sound_rows(60)
-    write(tmp_path / "pool.jsonl", [
-        *rows, '{"prompt": ', {"prompt": "x"}, {"id": "twin", **{k: rows[0][k] for k in ("prompt", "completion")}},
-        {"id": "pii", "prompt": "write to a.b@example.org", "completion": "ok"},
-        {"id": "long", "prompt": "word " * 60, "completion": "ok"},
-    ])
+    write(
+        tmp_path / "pool.jsonl",
+        [
+            *rows,
+            '{"prompt": ',
+            {"prompt": "x"},
+            {"id": "twin", **{k: rows[0][k] for k in ("prompt", "completion")}},
+            {"id": "pii", "prompt": "write to a.b@example.org", "completion": "ok"},
+            {"id": "long", "prompt": "word " * 60, "completion": "ok"},
+        ],
+    )
 
     report = prepare(tmp_path)
 
@@ -76,7 +83,9 @@ def test_rows_go_through_to_a_version_and_flawed_ones_are_set_aside_with_their_r
     assert (report.rows_in, report.rows_quarantined, report.sources) == (65, 5, {"pool": 65})
     assert is_balanced(report)
     assert {s: len(t) for s, t in report.lengths.items()} == {
-        "train": report.rows_train, "validation": report.rows_validation, "test": report.rows_test
+        "train": report.rows_train,
+        "validation": report.rows_validation,
+        "test": report.rows_test,
     }
     quarantine = [json.loads(x) for x in (Path(report.folder) / "quarantine.jsonl").read_text().splitlines()]
     assert {q["record_id"]: q["related"] for q in quarantine if q["reason"] == "exact_copy"} == {"twin": "r0"}
@@ -122,9 +131,10 @@ def test_a_held_out_source_is_the_whole_test_set(tmp_path: Path) -> None:
 
 def test_limits_leave_rows_unused_but_never_a_correction(tmp_path: Path) -> None:
     write(tmp_path / "pool.jsonl", sound_rows(60))
-    write(tmp_path / "ws" / "corrections.jsonl", [
-        {"id": f"c{i}", "prompt": f"new question {i} on {t}", "completion": "ok"} for i, t in enumerate(TOPICS)
-    ])
+    write(
+        tmp_path / "ws" / "corrections.jsonl",
+        [{"id": f"c{i}", "prompt": f"new question {i} on {t}", "completion": "ok"} for i, t in enumerate(TOPICS)],
+    )
 
     report = prepare(tmp_path, a_recipe(max_train_rows=12, max_validation_rows=2), (REVIEWS,))
 
@@ -178,7 +188,8 @@ any_line = st.one_of(
     st.builds(
         lambda p, c, i: json.dumps({"prompt": p, "completion": c, "id": i}),
         st.sampled_from([*(r["prompt"] for r in sound_rows(8)), "a.b@example.org", "<p></p>", "word " * 60, ""]),
-        st.sampled_from(["yes", "no", "", "a longer answer"]), st.sampled_from([1, 2, None]),
+        st.sampled_from(["yes", "no", "", "a longer answer"]),
+        st.sampled_from([1, 2, None]),
     ),
     st.sampled_from(["{", "[]", "null", "7", '{"prompt": 7, "completion": "x"}']),
 )
@@ -194,8 +205,10 @@ def test_every_row_is_accounted_for(pool: list[str], reviews: list[str], limit: 
         write(folder / "exam.jsonl", [{"id": "exam", "prompt": "one quite different question", "completion": "yes"}])
         write(folder / "ws" / "corrections.jsonl", reviews)  # type: ignore[arg-type]
         recipe = a_recipe(
-            Source(name="pool", path="pool.jsonl"), Source(name="exam", path="exam.jsonl", held_out=True),
-            max_train_rows=limit, checks=CHECKS,
+            Source(name="pool", path="pool.jsonl"),
+            Source(name="exam", path="exam.jsonl", held_out=True),
+            max_train_rows=limit,
+            checks=CHECKS,
         )
 
         report = prepare(folder, recipe, (REVIEWS,))

@@ -11,11 +11,23 @@ from tuneloop.recipes import Checks, Data, Source
 
 DATA = Data(sources=(Source(name="pool", path="x"),), checks=Checks(pii_allowed=("email",), languages=("en",)))
 CLEAN: dict[str, Any] = {
-    "total_tokens": 9, "pii_kinds": "", "html_marks": 0, "mail_marks": 0, "special_tokens": 0, "injections": 0,
-    "broken_characters": False, "language": "en", "answer_language": "und", "answer_problem": "",
+    "total_tokens": 9,
+    "pii_kinds": "",
+    "html_marks": 0,
+    "mail_marks": 0,
+    "special_tokens": 0,
+    "injections": 0,
+    "broken_characters": False,
+    "language": "en",
+    "answer_language": "und",
+    "answer_problem": "",
 }
 ALONE: dict[str, Any] = {
-    "contradiction_of": "", "leaks_from": "", "exact_copy_of": "", "near_copy_of": "", "splits_in_cluster": 1,
+    "contradiction_of": "",
+    "leaks_from": "",
+    "exact_copy_of": "",
+    "near_copy_of": "",
+    "splits_in_cluster": 1,
 }
 
 
@@ -27,10 +39,15 @@ def row_findings(**changed: Any) -> list[Finding]:
 @pytest.mark.parametrize(
     ("changed", "reason"),
     [
-        ({"pii_kinds": "card,email"}, "personal_data"), ({"special_tokens": 1}, "special_tokens"),
-        ({"injections": 1}, "prompt_injection"), ({"answer_problem": "not a JSON object"}, "bad_answer"),
-        ({"mail_marks": 1}, "quoted_mail"), ({"broken_characters": True}, "broken_characters"),
-        ({"language": "de"}, "language"), ({"answer_language": "sv"}, "language"), ({"total_tokens": 101}, "too_long"),
+        ({"pii_kinds": "card,email"}, "personal_data"),
+        ({"special_tokens": 1}, "special_tokens"),
+        ({"injections": 1}, "prompt_injection"),
+        ({"answer_problem": "not a JSON object"}, "bad_answer"),
+        ({"mail_marks": 1}, "quoted_mail"),
+        ({"broken_characters": True}, "broken_characters"),
+        ({"language": "de"}, "language"),
+        ({"answer_language": "sv"}, "language"),
+        ({"total_tokens": 101}, "too_long"),
         ({"total_tokens": 0}, "too_long"),
     ],
 )
@@ -63,7 +80,9 @@ def test_findings_come_in_the_order_of_the_suite() -> None:
 @pytest.mark.parametrize(
     ("column", "reason"),
     [
-        ("contradiction_of", "contradiction"), ("leaks_from", "leakage"), ("exact_copy_of", "exact_copy"),
+        ("contradiction_of", "contradiction"),
+        ("leaks_from", "leakage"),
+        ("exact_copy_of", "exact_copy"),
         ("near_copy_of", "near_copy"),
     ],
 )

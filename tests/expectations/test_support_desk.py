@@ -16,10 +16,15 @@ from tuneloop.results import DataReport
 
 DESK = Path(examples.support_desk.__file__).parent
 REASONS = {
-    "exact_copy": {"exact_copy"}, "near_copy": {"near_copy"}, "contradicting_twin": {"contradiction"},
-    "broken_json": {"broken_json"}, "bad_answer": {"bad_answer"},
+    "exact_copy": {"exact_copy"},
+    "near_copy": {"near_copy"},
+    "contradicting_twin": {"contradiction"},
+    "broken_json": {"broken_json"},
+    "bad_answer": {"bad_answer"},
     "schema": {"missing_field", "wrong_type", "empty_field"},
-    "html_noise": {"html"}, "email_noise": {"quoted_mail"}, "prompt_injection": {"prompt_injection", "special_tokens"},
+    "html_noise": {"html"},
+    "email_noise": {"quoted_mail"},
+    "prompt_injection": {"prompt_injection", "special_tokens"},
     "wrong_language": {"language", "personal_data"},  # the English name model sees people in a few German words
 }
 """Flaw -> the reasons that count as catching it; all kinds of pii_ are personal_data."""
@@ -28,17 +33,24 @@ REASONS = {
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> DataReport:
     answer = AnswerFormat(
-        kind="json", required_keys=("category", "urgency", "sentiment", "summary", "reply"),
+        kind="json",
+        required_keys=("category", "urgency", "sentiment", "summary", "reply"),
         labels={
             "category": (
-                "delivery", "returns", "billing", "account", "technical", "product", "subscription", "feedback"
+                "delivery",
+                "returns",
+                "billing",
+                "account",
+                "technical",
+                "product",
+                "subscription",
+                "feedback",
             ),
-            "urgency": ("low", "normal", "high"), "sentiment": ("negative", "neutral", "positive"),
+            "urgency": ("low", "normal", "high"),
+            "sentiment": ("negative", "neutral", "positive"),
         },
     )
-    sources = (
-        Source(name="desk", path="train.jsonl"), Source(name="held-out", path="heldout.jsonl", held_out=True)
-    )
+    sources = (Source(name="desk", path="train.jsonl"), Source(name="held-out", path="heldout.jsonl", held_out=True))
     recipe = Recipe(name="desk", model=Model(base="none"), data=Data(sources=sources, answer=answer))
     return prepare_data(
         recipe, root=DESK, workspace=tmp_path_factory.mktemp("ws"), count_tokens=lambda r: len(r.prompt.split())
@@ -71,7 +83,8 @@ def test_every_flaw_is_caught_for_the_right_reason(quarantine: list[dict[str, An
         by_line[q["line"]].add(q["reason"])
         by_related[q["related"]].add(q["reason"])
     missed = {
-        line: flaw for line, flaw in flaws.items()
+        line: flaw
+        for line, flaw in flaws.items()
         if not (by_line[line] | (by_related[id_of_line(line)] if flaw.endswith("_copy") else set()))
         & REASONS.get(flaw, {"personal_data"})
     }
@@ -84,8 +97,7 @@ def test_at_most_two_in_a_hundred_clean_rows_are_touched(
 ) -> None:
     flawed_ids = {id_of_line(line) for line in flaws} - {None}
     touched = [
-        q for q in quarantine
-        if (q["source"] != "desk" or q["line"] not in flaws) and q["related"] not in flawed_ids
+        q for q in quarantine if (q["source"] != "desk" or q["line"] not in flaws) and q["related"] not in flawed_ids
     ]
 
     assert len(touched) <= 0.02 * (report.rows_in - len(flaws))
