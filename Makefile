@@ -10,7 +10,7 @@ ARGILLA := .venv-argilla
 ARGILLA_READY := $(ARGILLA)/ready
 EMBEDDED := deployments/argilla/embedded
 
-.PHONY: help setup demo test unit flow slow embedded end-to-end check format bench lock clean
+.PHONY: help setup demo test unit integration slow embedded end-to-end check format bench lock clean
 help:
 	@sed -n '1s/^# //p' Makefile
 
@@ -44,14 +44,14 @@ demo: setup
 	$(BIN)/python -m examples.support_desk.demo
 
 # Unit tests first: they take seconds and need no server.
-test: setup unit flow embedded end-to-end
+test: setup unit integration embedded end-to-end
 
 unit: $(READY)
 	$(BIN)/pytest
-flow: $(READY)
-	$(BIN)/pytest -m flow -p no:randomly
+integration: $(READY)
+	$(BIN)/pytest -m "(integration or flow) and not slow and not end_to_end" -p no:randomly
 slow: $(READY)
-	$(BIN)/pytest -m slow -p no:randomly
+	$(BIN)/pytest -m "slow and not end_to_end" -p no:randomly
 # The Argilla server's own tests, in its own environment.
 embedded: setup
 	$(BIN)/uv pip install --quiet --python $(ARGILLA)/bin/python --constraint $(EMBEDDED)/requirements.lock \

@@ -18,6 +18,8 @@ OVERLAP = timedelta(seconds=10)
 """Workers send log lines in batches, so that older ones may arrive after newer ones."""
 LATE_LINES_SECONDS = 2.0
 """A run's last lines reach the server a moment after its last state."""
+ECHOES = ("Finished in state", "Executing deployment step", "Deployment step", "Running 1 deployment pull step")
+"""Beginnings of Prefect's own lines that say what the task and state lines here say already."""
 MARKS = {"COMPLETED": "[green]✓[/]", "FAILED": "[red]✗[/]", "CRASHED": "[red]✗[/]", "CANCELLED": "[yellow]-[/]"}
 
 
@@ -42,7 +44,7 @@ class Follower:
         self._newest: str | None = None
 
     def follow(
-        self, flow_run_id: str, *, poll_seconds: float = 1.0, sleep: Callable[[float], None] = time.sleep
+        self, flow_run_id: str, *, poll_seconds: float = 2.0, sleep: Callable[[float], None] = time.sleep
     ) -> FlowRun:
         """Look until the run has ended; returns its last state."""
         while True:
@@ -65,7 +67,7 @@ class Follower:
 
     def _show_lines(self, lines: Sequence[LogLine]) -> None:
         for line in lines:
-            if line.id not in self._seen_lines:
+            if line.id not in self._seen_lines and not line.message.startswith(ECHOES):
                 self._seen_lines.add(line.id)
                 style = "red" if line.level >= logging.ERROR else "yellow" if line.level >= logging.WARNING else "dim"
                 clock = datetime.fromisoformat(line.timestamp).astimezone().strftime("%H:%M:%S")

@@ -31,11 +31,11 @@ def deploy() -> None:
     """Tell Prefect about the flows in deployments/prefect.yaml and the automations. Starts the stack if needed."""
     from rich.console import Console
 
-    from tuneloop.cli.stack_commands import start_stack
+    from tuneloop.cli.stack_commands import ensure_stack
     from tuneloop.settings import Settings
 
     settings, console = Settings(), Console()
-    start_stack(settings, console)
+    ensure_stack(settings, console)
     deploy_flows(settings)
     console.print("The flows are deployed.")
 
@@ -82,7 +82,7 @@ def run(
     """
     from rich.console import Console
 
-    from tuneloop.cli.stack_commands import start_stack
+    from tuneloop.cli.stack_commands import ensure_stack
     from tuneloop.cli.wiring import known_state, prefect_api
     from tuneloop.recipes import load_recipe
     from tuneloop.settings import Settings
@@ -90,7 +90,7 @@ def run(
     settings, console = Settings(), Console()
     path = path_from_root(recipe, settings.root)
     name = load_recipe(settings.root / path).name
-    start_stack(settings, console)
+    ensure_stack(settings, console)
     api = prefect_api(settings)
     if api.deployment_id(DEPLOYMENT) is None:
         console.print("Deploying the flows (only the first time)...")

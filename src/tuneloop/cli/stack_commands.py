@@ -47,6 +47,14 @@ def start_stack(settings: Settings, console: Console) -> None:
         local_stack(settings, notify=lambda text: console.print(text, highlight=False)).up(display)
 
 
+def ensure_stack(settings: Settings, console: Console) -> None:
+    """Start the stack for a command that needs it; says nothing when it is up already."""
+    from tuneloop.cli.wiring import local_stack
+
+    if not local_stack(settings).is_up():
+        start_stack(settings, console)
+
+
 def down() -> None:
     """Stop everything that `tuneloop up` started, with all child processes. No data is lost.
 

@@ -55,6 +55,7 @@ def worker_environment(layout: Layout, state: StackState, *, python_path: str = 
         "PREFECT_WORKER_QUERY_SECONDS": "2",
         # What our own code logs belongs to the run it happened in, and is shown there.
         "PREFECT_LOGGING_EXTRA_LOGGERS": "tuneloop,expectations,tasks",
+        "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",  # our threads log too, and belong to no run
         "PYTHONPATH": os.pathsep.join(p for p in (str(layout.root), python_path) if p),
     }
 

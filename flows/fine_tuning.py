@@ -1,0 +1,24 @@
+"""Fine-tune on the present data version, without judging or registering the result."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from prefect import flow
+
+from tasks import wiring
+from tasks.data import data_version
+from tasks.training import base_model, trained_model
+from tuneloop.results import TrainingReport
+
+
+@flow(name="fine-tuning", flow_run_name="{recipe}")
+def fine_tuning(recipe: str = "deployments/recipes/support-desk.yaml") -> TrainingReport:
+    """Train a candidate.
+
+    Args:
+        recipe: Path of the recipe under the project's root.
+    """
+    spec = wiring.recipe_at(recipe)
+    base = Path(base_model(spec.model))
+    return trained_model(spec, data_version(spec, base), base)

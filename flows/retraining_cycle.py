@@ -1,0 +1,98 @@
+"""One turn of the loop: feedback -> data -> training -> evaluation -> gate -> registry -> review.
+
+Safe to run at any time: a step whose inputs have not changed is taken from the cache, a round that was cut off goes on
+where it stopped, and when nothing is new the run ends without training.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from prefect import flow, get_run_logger
+from prefect.runtime import flow_run
+
+from tasks import wiring
+from tasks.data import data_version
+from tasks.evaluation import evaluation_of, judge
+from tasks.registry import champion_of, promote, register
+from tasks.review import collect_feedback, publish_review
+from tasks.rounds import keep_round
+from tasks.training import base_model, trained_model, training_key
+from tuneloop.errors import TuneloopError
+from tuneloop.history.rounds import begin_round, find_round, load_rounds
+from tuneloop.recipes import Recipe
+from tuneloop.results import DataReport, FeedbackReport, Round
+from tuneloop.training.base_models import folder_hash
+
+MAX_ATTEMPTS = 4
+Trigger = Literal["manual", "schedule", "drift", "feedback"]
+
+
+@flow(name="retraining-cycle", flow_run_name="{recipe} ({trigger})")
+def retraining_cycle(recipe: str = "deployments/recipes/support-desk.yaml", trigger: Trigger = "manual") -> None:
+    """Turn the loop once.
+
+    Args:
+        recipe: Path of the recipe under the project's root.
+        trigger: What started this run; kept in the round's record.
+    """
+    if flow_run.get_run_count() > MAX_ATTEMPTS:
+        raise TuneloopError(
+            f"this run has crashed {MAX_ATTEMPTS} times; look at the worker's log before starting another"
+        )
+    spec = wiring.recipe_at(recipe)
+    base = base_model(spec.model)
+    feedback = collect_feedback(spec)
+    data = data_version(spec, Path(base))
+    key = training_key(spec, folder_hash(Path(base)), data.version)
+    round_ = find_round(load_rounds(wiring.workspace(), spec.name), training_key=key)
+    if round_ is not None and round_.complete:
+        get_run_logger().info("nothing new since round %s: data %s is trained already", round_.number, data.version)
+        return
+    if round_ is None:
+        round_ = train_and_judge(spec, trigger, base, data, feedback)
+    finish(spec, recipe, round_)
+
+
+def train_and_judge(spec: Recipe, trigger: Trigger, base: str, data: DataReport, feedback: FeedbackReport) -> Round:
+    """A new round up to its verdict. Champion and base are measured on the same rows as the candidate."""
+    champion = champion_of(spec.name)
+    training = trained_model(spec, data, Path(base))
+    base_scores = evaluation_of(spec, data, "base", base, training.base_hash)
+    candidate = evaluation_of(spec, data, "candidate", training.model, training.model_hash)
+    champion_scores = (
+        evaluation_of(spec, data, "champion", champion["model_path"], champion["model_hash"]) if champion else None
+    )
+    round_ = begin_round(
+        wiring.workspace(),
+        recipe=spec.name,
+        training_key=training_key(spec, training.base_hash, data.version),
+        trigger=trigger,
+        flow_run_id=flow_run.get_id(),
+        data=data,
+        feedback=feedback,
+        training=training,
+        base=base_scores,
+        champion=champion_scores,
+        candidate=candidate,
+        verdict=judge(spec, candidate, base_scores, champion_scores),
+    )
+    keep_round(round_)
+    return round_
+
+
+def finish(spec: Recipe, recipe: str, round_: Round) -> None:
+    """Register, promote, put before people. Each step is idempotent: a round that was cut off is simply finished."""
+    page = keep_round(round_)
+    run_id, version = register(spec, round_, [str(page), str(wiring.settings().root / recipe)])
+    promoted = round_.verdict.decision == "promote"
+    if promoted:
+        promote(spec.name, version)
+    review = None
+    if spec.review.enabled and (served := champion_of(spec.name)):
+        name = f"{spec.name}-round-{round_.number}"
+        test_file = str(Path(round_.data.folder) / "test.parquet")
+        review = publish_review(spec, name, served["model_path"], served["model_hash"], test_file)
+    done = {"complete": True, "model_version": version, "mlflow_run_id": run_id, "review": review}
+    keep_round(round_.model_copy(update=done))

@@ -1,0 +1,1 @@
+"""Generation, metrics, intervals and the promotion gate."""

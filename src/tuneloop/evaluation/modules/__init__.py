@@ -1,0 +1,1 @@
+"""Metrics as modules of the `evaluate` library, one folder each, loaded from here without the network."""

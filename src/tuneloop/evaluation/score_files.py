@@ -1,0 +1,66 @@
+"""Rows to be tested, and the files that an evaluation leaves."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tuneloop.errors import DataError
+from tuneloop.records import Record, content_hash
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+TestRow = tuple[Record, str]
+"""A record and the name of its cluster."""
+
+
+def read_test_rows(file: Path, max_rows: int | None) -> list[TestRow]:
+    """Test rows of a data version, ordered by the hash of their ids; `max_rows` takes the first of them.
+
+    So a sample stays what it is when rows are added elsewhere in the file.
+
+    Raises:
+        DataError: no such file, or no rows in it.
+    """
+    from pyarrow import parquet
+
+    try:
+        rows = parquet.read_table(file, columns=["id", "cluster", "record"]).to_pylist()
+    except FileNotFoundError as error:
+        raise DataError(f"there are no test rows at {file}; run the validation first") from error
+    if not rows:
+        raise DataError(f"{file} holds no rows: nothing can be said of a model without test rows")
+    rows.sort(key=lambda row: content_hash(row["id"]))
+    return [(Record.from_json(json.loads(row["record"])), str(row["cluster"])) for row in rows[:max_rows]]
+
+
+def write_scores(file: Path, scores: pd.DataFrame) -> None:
+    """Parquet, in one step."""
+    draft = file.with_suffix(".tmp")
+    scores.to_parquet(draft, index=False)
+    draft.replace(file)
+
+
+def write_answers(file: Path, records: Sequence[Record], answers: Sequence[str]) -> None:
+    """JSONL of id, prompt, answer, expected; for the owner's eyes alone."""
+    lines = [
+        {"id": record.id, "prompt": record.prompt, "answer": answer, "expected": record.completion}
+        for record, answer in zip(records, answers, strict=True)
+    ]
+    write_private(file, "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines))
+
+
+def write_private(file: Path, text: str) -> None:
+    """Through a file of mode 0600 from its first byte on, then in one step to its name."""
+    handle, draft = tempfile.mkstemp(prefix=f".{file.name}-", dir=file.parent)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", errors="surrogatepass") as stream:
+            stream.write(text)
+        Path(draft).replace(file)
+    finally:
+        Path(draft).unlink(missing_ok=True)

@@ -1,0 +1,63 @@
+"""The only place where settings become adapters."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tuneloop.errors import ServiceError
+from tuneloop.ports import Embedder, Registry, ReviewDesk
+from tuneloop.recipes import Recipe, load_recipe
+from tuneloop.settings import Settings
+
+
+def settings() -> Settings:
+    return Settings()
+
+
+def workspace() -> Path:
+    return settings().workspace_path
+
+
+def recipe_at(path: str) -> Recipe:
+    """A recipe by its path under the project's root."""
+    return load_recipe(settings().root / path)
+
+
+def feedback_folder(recipe: str) -> Path:
+    return workspace() / "feedback" / recipe
+
+
+def traffic_file(recipe: str) -> Path:
+    return workspace() / "traffic" / f"{recipe}.jsonl"
+
+
+def review_desk() -> ReviewDesk:
+    from tuneloop.adapters.argilla_desk import ArgillaDesk, pseudonym_key
+
+    here = settings()
+    if here.argilla_url is None or here.argilla_api_key is None:
+        raise ServiceError(
+            "no Argilla server is configured: run `tuneloop up`, set TUNELOOP_ARGILLA_URL and "
+            "TUNELOOP_ARGILLA_API_KEY, or set `review: {enabled: false}` in the recipe"
+        )
+    return ArgillaDesk(
+        here.argilla_url,
+        here.argilla_api_key.get_secret_value(),
+        pseudonym_key=pseudonym_key(workspace() / "pseudonyms.key"),
+        public_url=here.argilla_public_url,
+    )
+
+
+def registry() -> Registry:
+    from tuneloop.adapters.mlflow_registry import MlflowRegistry
+
+    url = settings().mlflow_url
+    if url is None:
+        raise ServiceError("no MLflow server is configured: run `tuneloop up` or set TUNELOOP_MLFLOW_URL")
+    return MlflowRegistry(url)
+
+
+def embedder() -> Embedder:
+    from tuneloop.adapters.minilm import MiniLM
+
+    return MiniLM()

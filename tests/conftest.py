@@ -1,0 +1,42 @@
+"""Which tier a test belongs to, by its place. See CONTRIBUTING.md for what each tier needs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+TESTS = Path(__file__).parent
+TIERS = {
+    "flows": "flow",
+    "end_to_end": "end_to_end",
+    # These load Great Expectations, spaCy, torch or `evaluate`, seconds each, or train a tiny model.
+    "expectations": "integration",
+    "tuneloop/training": "integration",
+    "tuneloop/evaluation/test_evaluating.py": "integration",
+    "tuneloop/evaluation/test_generation.py": "integration",
+    "tuneloop/evaluation/test_fast_decoding.py": "integration",
+    "tuneloop/evaluation/test_losses.py": "integration",
+    "tuneloop/evaluation/test_metrics.py": "integration",
+    "tuneloop/evaluation/test_probes.py": "integration",
+    "tuneloop/data/test_columns.py": "integration",
+    "tuneloop/data/test_person_names.py": "integration",
+    "tuneloop/test_chat.py": "integration",
+}
+
+
+def tier_of(path: Path) -> str | None:
+    """The tier of a test file or folder; None: a unit test."""
+    return next((tier for place, tier in TIERS.items() if path.is_relative_to(TESTS / place)), None)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave files of a deselected tier unread: reading them would import what makes them slow."""
+    tier = tier_of(collection_path)
+    return True if tier and f"not {tier}" in config.option.markexpr else None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if tier := tier_of(item.path):
+            item.add_marker(tier)
