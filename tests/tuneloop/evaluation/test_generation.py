@@ -143,12 +143,12 @@ def test_models_and_settings_have_caches_of_their_own(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_real_model_says_the_same_on_both_paths_in_float32() -> None:
+def test_the_real_model_says_the_same_on_both_paths_in_float32(tmp_path: Path) -> None:
     import torch
 
     from tuneloop.training.base_models import BUNDLED, prepare_base
 
-    real = prepare_base(BUNDLED, None, Path.home() / ".cache" / "tuneloop-tests")
+    real = prepare_base(BUNDLED, None, tmp_path)
     fast, slow = (LanguageModel(real, threads=1, dtype=torch.float32, fast=fast) for fast in (None, False))
     ids = [chat.prompt_ids(fast.tokenizer, prompt, "") for prompt in PROMPTS[:3]]
     assert fast.answers(ids, max_new_tokens=12) == slow.answers(ids, max_new_tokens=12)
