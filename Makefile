@@ -47,18 +47,18 @@ demo: setup
 test: setup unit integration embedded end-to-end
 
 unit: $(READY)
-	$(BIN)/pytest
+	$(BIN)/pytest --random-order
 integration: $(READY)
-	$(BIN)/pytest -m "(integration or flow) and not slow and not end_to_end" -p no:randomly
+	$(BIN)/pytest -m "(integration or flow) and not slow and not end_to_end" -p no:random_order
 slow: $(READY)
-	$(BIN)/pytest -m "slow and not end_to_end" -p no:randomly
+	$(BIN)/pytest -m "slow and not end_to_end" -p no:random_order
 # The Argilla server's own tests, in its own environment.
 embedded: setup
 	$(BIN)/uv pip install --quiet --python $(ARGILLA)/bin/python --constraint $(EMBEDDED)/requirements.lock \
 		pytest httpx argilla==2.8.0
 	cd $(EMBEDDED) && $(CURDIR)/$(ARGILLA)/bin/python -m pytest
 end-to-end: setup
-	$(BIN)/pytest -m end_to_end -p no:randomly
+	$(BIN)/pytest -m end_to_end -p no:random_order
 
 check: $(READY)
 	$(BIN)/ruff check

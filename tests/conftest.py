@@ -17,6 +17,7 @@ TIERS = {
     "tuneloop/evaluation/test_generation.py": "integration",
     "tuneloop/evaluation/test_fast_decoding.py": "integration",
     "tuneloop/evaluation/test_losses.py": "integration",
+    "tuneloop/evaluation/test_gate_on_equal_models.py": "integration",
     "tuneloop/evaluation/test_metrics.py": "integration",
     "tuneloop/evaluation/test_probes.py": "integration",
     "tuneloop/data/test_columns.py": "integration",

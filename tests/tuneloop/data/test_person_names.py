@@ -4,6 +4,7 @@ import pytest
 
 from tuneloop.data import person_names
 from tuneloop.data.person_names import name_spans
+from tuneloop.data.pii import mask
 
 
 def names(*texts: str) -> list[list[str]]:
@@ -40,3 +41,7 @@ def test_a_name_that_signs_very_many_texts_is_found_in_all_of_them(monkeypatch: 
 
 def test_no_texts_need_no_model() -> None:
     assert name_spans([]) == []
+
+
+def test_a_masked_text_names_kinds_and_keeps_the_rest() -> None:
+    assert mask("Ring Mr John Baker on 0161 496 0127 or jb@example.org.") == "Ring <person> on <phone> or <email>."
