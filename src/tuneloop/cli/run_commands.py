@@ -164,7 +164,8 @@ def report(
 
         from tuneloop.history.tables import print_rounds
 
-        print_rounds(rounds, Console())
+        # Into a file or a pipe, rich would fold the tables at 80 columns.
+        print_rounds(rounds, Console(width=None if sys.stdout.isatty() else 120))
 
 
 def _rounds(workspace: Path, recipe: str | None) -> list[Round]:

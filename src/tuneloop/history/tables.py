@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -29,7 +30,7 @@ def columns(rounds: Sequence[Round]) -> list[tuple[str, EvaluationReport]]:
 
 
 def _scores(rounds: Sequence[Round]) -> Table:
-    table = Table(title="Scores on the held-out rows (mean and 95 % interval)")
+    table = Table(title="Scores on the held-out rows (mean and interval)", box=box.SIMPLE)
     table.add_column("metric")
     for name, _ in columns(rounds):
         table.add_column(name, justify="right")
@@ -40,11 +41,12 @@ def _scores(rounds: Sequence[Round]) -> Table:
 
 
 def show(metric: Metric | None) -> str:
-    return "-" if metric is None else f"{metric.value:.3f} [{metric.low:.3f}, {metric.high:.3f}]"
+    """Two decimals: with the few hundred rows of a test set, the third is noise."""
+    return "-" if metric is None else f"{metric.value:.2f} [{metric.low:.2f}, {metric.high:.2f}]"
 
 
 def _rows(rounds: Sequence[Round]) -> Table:
-    table = Table(title="Rows")
+    table = Table(title="Rows", box=box.SIMPLE)
     for name in ("round", "in", "quarantined", "unused", "train", "validation", "test", "corrections so far"):
         table.add_column(name, justify="right")
     for r in rounds:
@@ -55,7 +57,7 @@ def _rows(rounds: Sequence[Round]) -> Table:
 
 
 def _costs(rounds: Sequence[Round]) -> Table:
-    table = Table(title="Seconds and peak memory (MiB) per step")
+    table = Table(title="Seconds and peak memory (MiB) per step", box=box.SIMPLE)
     table.add_column("step")
     for r in rounds:
         table.add_column(f"round {r.number}", justify="right")

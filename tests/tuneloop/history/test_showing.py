@@ -39,7 +39,7 @@ def test_the_table_shows_base_and_rounds_with_intervals() -> None:
     console = Console(file=io.StringIO(), width=160)
     print_rounds([make_round(1), make_round(2)], console)
     text = console.file.getvalue()
-    assert "0.900 [0.800, 1.000]" in text
+    assert "0.90 [0.80, 1.00]" in text
     assert "round 2" in text
     assert "✓ valid_json rose by 0.90" in text
 
