@@ -5,6 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# A busy machine is no bug, so no deadline; a fixed seed, so that a red run can be repeated.
+settings.register_profile("tuneloop", max_examples=30, deadline=None, derandomize=True)
+settings.load_profile("tuneloop")
 
 TESTS = Path(__file__).parent
 TIERS = {

@@ -72,7 +72,7 @@ def numbered(prompts: list[str], start: int = 0) -> list[Record]:
     return [a_record(p, id=str(i), group=("g" if i % 5 == 4 else None)) for i, p in enumerate(prompts, start)]
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(some_prompts, some_prompts)
 def test_no_row_ever_moves_to_a_laxer_split_as_data_grows(first: list[str], more: list[str]) -> None:
     data = Data(sources=(POOL,), train_share=0.4, validation_share=0.3)
@@ -85,7 +85,7 @@ def test_no_row_ever_moves_to_a_laxer_split_as_data_grows(first: list[str], more
         assert STRICTEST_FIRST.index(now) <= STRICTEST_FIRST.index(was)
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(some_prompts, st.randoms())
 def test_the_order_of_rows_does_not_matter_for_the_split(prompts: list[str], shuffler: object) -> None:
     data = Data(sources=(POOL,), train_share=0.4, validation_share=0.3)
@@ -99,7 +99,7 @@ def test_the_order_of_rows_does_not_matter_for_the_split(prompts: list[str], shu
     assert splits(records) == splits(shuffled)
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(some_prompts, some_prompts, some_prompts, st.booleans())
 def test_what_stays_never_shares_a_cluster_between_splits(
     pool: list[str],
