@@ -90,7 +90,10 @@ def finish(spec: Recipe, recipe: str, round_: Round) -> None:
     if promoted:
         promote(spec.name, version)
     review = None
-    if spec.review.enabled and (served := champion_of(spec.name)):
+    if spec.review.enabled:
+        # Before the first promotion nothing is served: people then judge the candidate, so that the next one is better.
+        candidate = {"model_path": round_.training.model, "model_hash": round_.training.model_hash}
+        served = champion_of(spec.name) or candidate
         name = f"{spec.name}-round-{round_.number}"
         test_file = str(Path(round_.data.folder) / "test.parquet")
         review = publish_review(spec, name, served["model_path"], served["model_hash"], test_file)
