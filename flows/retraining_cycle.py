@@ -20,7 +20,7 @@ from tasks.review import collect_feedback, publish_review
 from tasks.rounds import keep_round
 from tasks.training import base_model, trained_model, training_key
 from tuneloop.errors import TuneloopError
-from tuneloop.history.rounds import begin_round, find_round, load_rounds
+from tuneloop.history.rounds import begin_round, find_round, load_rounds, one_turn_at_a_time
 from tuneloop.recipes import Recipe
 from tuneloop.results import DataReport, FeedbackReport, Round
 from tuneloop.training.base_models import folder_hash
@@ -42,6 +42,12 @@ def retraining_cycle(recipe: str = "deployments/recipes/support-desk.yaml", trig
             f"this run has crashed {MAX_ATTEMPTS} times; look at the worker's log before starting another"
         )
     spec = wiring.recipe_at(recipe)
+    with one_turn_at_a_time(wiring.workspace(), spec.name):
+        turn(spec, recipe, trigger)
+
+
+def turn(spec: Recipe, recipe: str, trigger: Trigger) -> None:
+    """Collect and validate; train only what has not been trained; finish what was cut off."""
     base = base_model(spec.model)
     feedback = collect_feedback(spec)
     data = data_version(spec, Path(base))

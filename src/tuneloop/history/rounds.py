@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -30,12 +33,17 @@ def save_round(workspace: Path, round_: Round) -> Path:
     return file
 
 
-def known_recipes(workspace: Path) -> list[str]:
-    """Recipes that have turned at least once, the latest first."""
-    folders = [f for f in (workspace / "rounds").glob("*") if any(f.glob("[0-9]*.json"))]
-    return [
-        f.name for f in sorted(folders, key=lambda f: max(x.stat().st_mtime for x in f.glob("*.json")), reverse=True)
-    ]
+@contextmanager
+def one_turn_at_a_time(workspace: Path, recipe: str) -> Iterator[None]:
+    """Wait until no other process turns this recipe's loop, then hold the turn; a killed holder gives it up.
+
+    A run that was killed is reported by both Prefect's runner and its worker, seconds apart, and so is started twice.
+    """
+    folder = rounds_folder(workspace, recipe)
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "turn.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def find_round(rounds: list[Round], *, training_key: str) -> Round | None:

@@ -1,9 +1,10 @@
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 from tests.tuneloop.history.examples import make_round
-from tuneloop.history.rounds import begin_round, find_round, known_recipes, load_rounds, rounds_folder, save_round
+from tuneloop.history.rounds import begin_round, find_round, load_rounds, one_turn_at_a_time, rounds_folder, save_round
 
 
 def test_rounds_come_back_as_they_were_saved_in_order(tmp_path: Path) -> None:
@@ -22,7 +23,6 @@ def test_saving_a_round_again_replaces_it_and_leaves_no_draft(tmp_path: Path) ->
 
 def test_a_recipe_that_never_turned_has_no_rounds(tmp_path: Path) -> None:
     assert load_rounds(tmp_path, "desk") == []
-    assert known_recipes(tmp_path) == []
 
 
 def test_a_round_is_found_by_what_it_trained() -> None:
@@ -38,10 +38,19 @@ def test_a_new_round_takes_the_next_number(tmp_path: Path) -> None:
     assert begin_round(tmp_path, recipe="other", **content).number == 1
 
 
-def test_recipes_are_listed_latest_first(tmp_path: Path) -> None:
-    import os
+def test_a_second_turn_of_a_recipe_waits_for_the_first_and_other_recipes_do_not(tmp_path: Path) -> None:
+    happened: list[str] = []
 
-    old = save_round(tmp_path, make_round(1, recipe="old"))
-    save_round(tmp_path, make_round(1, recipe="new"))
-    os.utime(old, (1, 1))
-    assert known_recipes(tmp_path) == ["new", "old"]
+    def second() -> None:
+        with one_turn_at_a_time(tmp_path, "desk"):
+            happened.append("second")
+
+    thread = threading.Thread(target=second)
+    with one_turn_at_a_time(tmp_path, "desk"):
+        thread.start()
+        with one_turn_at_a_time(tmp_path, "other"):
+            happened.append("other")
+        thread.join(timeout=0.2)
+        happened.append("first")
+    thread.join(timeout=5)
+    assert happened == ["other", "first", "second"]
