@@ -115,7 +115,7 @@ def _save_weights(gguf: Path, folder: Path) -> None:
 
 
 def _corrected_tokenizer(gguf: Path) -> Any:
-    """The GGUF loses that digits stand alone: `1234` would be read as one piece the model never saw."""
+    """The GGUF loses that digits are cut off first: blanks before a number would become other tokens."""
     from tokenizers.pre_tokenizers import ByteLevel, Digits, Sequence
     from transformers import AutoTokenizer
 

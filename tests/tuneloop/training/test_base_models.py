@@ -62,6 +62,8 @@ def test_the_bundled_model_has_the_token_ids_of_the_original(smollm2: Path) -> N
     tokenizer = load_tokenizer(smollm2)
     ids = tokenizer("Hello world, order 1234 isn't here\n\n  x")["input_ids"]
     assert ids == [19556, 905, 28, 1686, 216, 33, 34, 35, 36, 3247, 982, 1535, 8866, 1792]
+    # Without the correction the two blanks are two tokens.
+    assert tokenizer("  1 2")["input_ids"] == [256, 33, 216, 34]
     assert tokenizer("The capital of France is Paris.")["input_ids"] == [504, 3575, 282, 4649, 314, 7042, 30]
 
 
