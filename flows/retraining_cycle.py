@@ -20,7 +20,7 @@ from tasks.review import collect_feedback, publish_review
 from tasks.rounds import keep_round
 from tasks.training import base_model, trained_model, training_key
 from tuneloop.errors import TuneloopError
-from tuneloop.history.rounds import begin_round, find_round, load_rounds, one_turn_at_a_time
+from tuneloop.history.rounds import begin_round, find_round, load_rounds, one_turn_at_a_time, reviewed_model
 from tuneloop.recipes import Recipe
 from tuneloop.results import DataReport, FeedbackReport, Round
 from tuneloop.training.base_models import folder_hash
@@ -97,11 +97,9 @@ def finish(spec: Recipe, recipe: str, round_: Round) -> None:
         promote(spec.name, version)
     review = None
     if spec.review.enabled:
-        # Before the first promotion nothing is served: people then judge the candidate, so that the next one is better.
-        candidate = {"model_path": round_.training.model, "model_hash": round_.training.model_hash}
-        served = champion_of(spec.name) or candidate
+        model, model_hash = reviewed_model(round_, champion_of(spec.name))
         name = f"{spec.name}-round-{round_.number}"
         test_file = str(Path(round_.data.folder) / "test.parquet")
-        review = publish_review(spec, name, served["model_path"], served["model_hash"], test_file)
+        review = publish_review(spec, name, model, model_hash, test_file)
     done = {"complete": True, "model_version": version, "mlflow_run_id": run_id, "review": review}
     keep_round(round_.model_copy(update=done))

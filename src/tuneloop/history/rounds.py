@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import fcntl
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -56,3 +56,13 @@ def begin_round(workspace: Path, *, recipe: str, **content: Any) -> Round:
     rounds = load_rounds(workspace, recipe)
     started_at = datetime.now(UTC).isoformat(timespec="seconds")
     return Round(number=rounds[-1].number + 1 if rounds else 1, recipe=recipe, started_at=started_at, **content)
+
+
+def reviewed_model(round_: Round, champion: Mapping[str, str] | None) -> tuple[str, str]:
+    """(folder, hash) of the model whose answers people judge: the one in production.
+
+    Before the first promotion nothing is, and people judge the candidate: a refused first round needs them most.
+    """
+    if champion is None:
+        return round_.training.model, round_.training.model_hash
+    return champion["model_path"], champion["model_hash"]

@@ -4,7 +4,15 @@ import threading
 from pathlib import Path
 
 from tests.tuneloop.history.examples import make_round
-from tuneloop.history.rounds import begin_round, find_round, load_rounds, one_turn_at_a_time, rounds_folder, save_round
+from tuneloop.history.rounds import (
+    begin_round,
+    find_round,
+    load_rounds,
+    one_turn_at_a_time,
+    reviewed_model,
+    rounds_folder,
+    save_round,
+)
 
 
 def test_rounds_come_back_as_they_were_saved_in_order(tmp_path: Path) -> None:
@@ -54,3 +62,9 @@ def test_a_second_turn_of_a_recipe_waits_for_the_first_and_other_recipes_do_not(
         happened.append("first")
     thread.join(timeout=5)
     assert happened == ["other", "first", "second"]
+
+
+def test_people_judge_the_champion_and_before_there_is_one_the_candidate() -> None:
+    round_ = make_round()
+    assert reviewed_model(round_, None) == (round_.training.model, round_.training.model_hash)
+    assert reviewed_model(round_, {"model_path": "m", "model_hash": "h", "version": "1"}) == ("m", "h")
