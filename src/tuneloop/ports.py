@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+from tuneloop.records import Record
+
+A = TypeVar("A")
+B = TypeVar("B")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +85,34 @@ class Registry(Protocol):
 
     def champion(self, model: str) -> Mapping[str, str] | None:
         """Tags of the champion's version (with `version`), or None."""
+        ...
+
+
+class TokenCounter(Protocol):
+    """How long training examples are for the model that will read them."""
+
+    def count(self, records: Sequence[Record]) -> list[int]:
+        """Tokens of each example, template and system prompt included; 0 where the chat template refuses the row."""
+        ...
+
+    def at_most(self, records: Sequence[Record]) -> list[int]:
+        """An upper bound for each example that is found without tokenising it; 0 as in `count`."""
+        ...
+
+
+class Rewriter(Protocol):
+    """A language model that says the same in other words."""
+
+    def rewrite(self, texts: Sequence[str], instruction: str) -> list[str]:
+        """One new text for each, or "" where none came out."""
+        ...
+
+
+class Executor(Protocol):
+    """Where the work on chunks of rows is done: here, in processes beside this one, or on a cluster."""
+
+    def map(self, function: Callable[[A], B], chunks: Iterable[A]) -> Iterator[B]:
+        """`function` of every chunk, in the order of the chunks; only a few chunks are held at a time."""
         ...
 
 

@@ -26,7 +26,8 @@ class Record:
 
     `id` names the row for ever: the source's own id where there is one, else a hash of the content. `source` is the
     recipe's name of the source and `line` the 1-based line (or row) there, so that any row can be walked back.
-    `pool` rows are split by us; `test` rows come from a source that is held out as a whole.
+    `held_out` rows come from a source that is held out as a whole; all others are split by us. `rejected` is the
+    worse answer to the same prompt, in preference data.
     """
 
     id: str
@@ -36,6 +37,7 @@ class Record:
     held_out: bool = False
     group: str | None = None
     created_at: str | None = None
+    rejected: str | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -56,6 +58,7 @@ class Record:
             "held_out": self.held_out,
             "group": self.group,
             "created_at": self.created_at,
+            "rejected": self.rejected,
             "extra": dict(self.extra),
         }
 
@@ -63,7 +66,7 @@ class Record:
     def from_json(cls, row: Mapping[str, Any]) -> Record:
         messages = tuple(Message(m["role"], m["content"]) for m in row["messages"])
         rest = {k: row[k] for k in ("id", "source", "line", "held_out", "group", "created_at", "extra")}
-        return cls(messages=messages, **rest)
+        return cls(messages=messages, rejected=row.get("rejected"), **rest)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -18,6 +18,102 @@ class Cost(_Result):
     peak_rss_mib: float
 
 
+class Step(_Result):
+    """One step of the data's way: how many rows came out of it, and how many it took out or changed, by reason."""
+
+    name: str
+    rows_out: int
+    removed: dict[str, int] = {}
+    changed: dict[str, int] = {}
+
+
+class Example(_Result):
+    """A row shown to people. `text` is masked by `tuneloop.data.masking.shown`: safe to read for anybody."""
+
+    id: str
+    source: str
+    line: int
+    text: str
+    related: str | None = None
+
+
+class Check(_Result):
+    """One expectation and what came of it. `severity` says what happens to rows that do not meet it."""
+
+    suite: str
+    expectation: str
+    reason: str
+    column: str | None
+    severity: Literal["block", "quarantine", "warn"]
+    success: bool
+    count: int
+    examples: list[Example] = []
+
+
+class Cluster(_Result):
+    """Near-copies of each other: the row that stayed, and the others."""
+
+    size: int
+    kept: Example | None
+    removed: list[Example]
+
+
+class Slice(_Result):
+    """Training rows that share a value of `by`. Tokens are means per example; `excess` is how far the share of answers
+    of each label lies from that of all rows (total variation distance, 0 to 1; None without labels)."""
+
+    by: str
+    value: str
+    rows: int
+    share: float
+    prompt_words: float
+    answer_words: float
+    flagged_share: float
+    """Of the rows of this slice that came in, the share that checks set aside."""
+    excess: float | None = None
+
+
+class Origin(_Result):
+    """A source as it was read: `sha256` of the file, "" for what has no file."""
+
+    name: str
+    path: str
+    rows: int
+    sha256: str = ""
+
+
+class DataManifest(_Result):
+    """All that is known of a data version; manifest.json in its folder. Holds no text but masked examples."""
+
+    version: str
+    recipe: str
+    created_at: str
+    parents: list[str]
+    tuneloop: str
+    commit: str | None
+    """Git commit of the project, where it is a checkout."""
+    config: dict[str, Any]
+    columns: dict[str, str]
+    """Schema of the Parquet files: column -> type."""
+    sources: list[Origin]
+    review_rows: int
+    """Rows that people's reviews and edits became."""
+    rows_in: int
+    rows_quarantined: int
+    rows_unused: int
+    rows_synthetic: int = 0
+    rows: dict[str, int]
+    reasons: dict[str, int]
+    steps: list[Step]
+    checks: list[Check]
+    clusters: list[Cluster] = []
+    lengths: dict[str, list[int]] = {}
+    """Split -> tokens per example, of a sample of the rows."""
+    slices: list[Slice] = []
+    synthetic: dict[str, float] = {}
+    """What is known of the synthetic rows: tried and kept by method, fidelity, diversity."""
+
+
 class DataReport(_Result):
     """One data version. `folder` holds {train,validation,test}.parquet, quarantine.jsonl and manifest.json."""
 
@@ -29,7 +125,11 @@ class DataReport(_Result):
     rows_validation: int
     rows_test: int
     rows_unused: int = 0
-    """Sound rows beyond the recipe's `max_train_rows` / `max_validation_rows`; rows_in is the sum of all five."""
+    """Sound rows beyond the recipe's `max_train_rows` / `max_validation_rows` or its balance."""
+    rows_synthetic: int = 0
+    """Training rows that were made from others; rows_in + rows_synthetic is the sum of the five counts above."""
+    page: str = ""
+    """The report as an HTML file."""
     reasons: dict[str, int]
     sources: dict[str, int]
     lengths: dict[str, list[int]] = {}

@@ -1,0 +1,22 @@
+"""What the comparison of rows needs to know of each of them: no records, so that a million rows fit in memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(slots=True)
+class Facts:
+    """Columns of equal length, one entry per row, in the rows' order.
+
+    `prompts` are normalised questions (see `tuneloop.data.duplicates.normalise`); `labels` is None where the recipe or
+    the row has none.
+    """
+
+    ids: list[str] = field(default_factory=list)
+    prompts: list[str] = field(default_factory=list)
+    groups: list[str | None] = field(default_factory=list)
+    held_out: list[bool] = field(default_factory=list)
+    feedback: list[bool] = field(default_factory=list)
+    answer_lengths: list[int] = field(default_factory=list)
+    labels: list[str | None] = field(default_factory=list)
