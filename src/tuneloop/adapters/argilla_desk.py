@@ -9,13 +9,10 @@ from __future__ import annotations
 import hashlib
 import hmac
 import math
-import os
 import re
-import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -48,8 +45,8 @@ class ArgillaDesk:
 
     Args:
         url: of the server. api_key: of an owner (needed to make the workspace and to read everybody's responses).
-        pseudonym_key: what reviewers' ids are hashed with, see `pseudonym_key()`; None: derived from the API key, so
-            pseudonyms change with it.
+        pseudonym_key: what reviewers' ids are hashed with, see `tuneloop.pseudonyms`; None: derived from the API
+            key, so pseudonyms change with it.
         public_url: the address people open, where it differs from `url`.
     """
 
@@ -161,22 +158,6 @@ class ArgillaDesk:
             offset += len(page)
             if len(page) < _PAGE:
                 return
-
-
-def pseudonym_key(file: Path) -> bytes:
-    """The key that reviewers' ids are hashed with: read from the file, which is made once (mode 0600)."""
-    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    unfinished = file.with_name(f".{file.name}.{os.getpid()}.new")
-    if not file.exists():
-        unfinished.touch(mode=0o600)
-        unfinished.write_text(secrets.token_hex(32))
-        try:
-            os.link(unfinished, file)  # unlike a rename, this never replaces the key of a process that was faster
-        except FileExistsError:
-            pass
-        finally:
-            unfinished.unlink()
-    return bytes.fromhex(file.read_text())
 
 
 def record_of(item: ReviewItem, correction_question: str) -> dict[str, Any]:

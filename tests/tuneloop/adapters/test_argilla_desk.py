@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from tuneloop.adapters.argilla_desk import ArgillaDesk, answer_of, pseudonym_key, record_of
+from tuneloop.adapters.argilla_desk import ArgillaDesk, answer_of, record_of
 from tuneloop.errors import ServiceError
 from tuneloop.ports import ReviewItem
 
@@ -69,14 +69,6 @@ def test_issues_and_the_flag_come_as_issues():
 def test_a_response_without_values_says_nothing():
     found = answer_of(RECORD, RESPONSE | {"values": None}, "set", str)
     assert (found.rating, found.issues, found.correction) == (None, (), None)
-
-
-def test_the_pseudonym_key_is_made_once_and_private(tmp_path):
-    first = pseudonym_key(tmp_path / "new" / "reviewers.key")
-    assert len(first) == 32
-    assert pseudonym_key(tmp_path / "new" / "reviewers.key") == first
-    assert oct((tmp_path / "new" / "reviewers.key").stat().st_mode & 0o777) == "0o600"
-    assert [path.name for path in (tmp_path / "new").iterdir()] == ["reviewers.key"]
 
 
 @pytest.mark.slow
