@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tuneloop.data.files import RawRow, raw_rows, source_path
-from tuneloop.data.shapes import ShapeError, conversation
+from tuneloop.data.files import RawRow, file_of, source_rows
+from tuneloop.data.shapes import Example, ShapeError, example
 from tuneloop.recipes import Source
-from tuneloop.records import Message, Record, Rejection, content_hash
+from tuneloop.records import Record, Rejection, content_hash
 
-__all__ = ["read_sources", "source_path"]
+__all__ = ["file_of", "read_sources"]
 
 ID_DIGITS = 16
+NO_NAMES = (dict, list, tuple, bytes)
+"""Types of values that name nothing: no id, group or date can be made of them."""
 
 
 def read_sources(sources: Sequence[Source], *, root: Path, workspace: Path) -> Iterator[Record | Rejection]:
@@ -28,8 +31,7 @@ def read_sources(sources: Sequence[Source], *, root: Path, workspace: Path) -> I
     """
     taken: dict[str, int] = {}
     for source in sources:
-        path = source_path(source, root=root, workspace=workspace)
-        for raw in raw_rows(path, source.format) if path.exists() else ():
+        for raw in source_rows(source, root=root, workspace=workspace):
             yield _record_or_rejection(raw, source, taken)
 
 
@@ -38,23 +40,33 @@ def _record_or_rejection(raw: RawRow, source: Source, taken: dict[str, int]) -> 
     if raw.problem:
         return Rejection(source.name, raw.line, given, *raw.problem, raw=raw.raw)
     try:
-        messages = conversation(raw.value, source.columns)
+        found = example(raw.value, source.columns)
     except ShapeError as error:
-        return Rejection(source.name, raw.line, given, error.reason, error.detail, raw=raw.raw)
-    return _record(raw, source, messages, given or _id_by_content(messages), taken)
+        return Rejection(source.name, raw.line, given, error.reason, error.detail, raw=_text_of(raw))
+    return _record(raw, source, found, given or _id_by_content(found), taken)
 
 
-def _record(raw: RawRow, source: Source, messages: tuple[Message, ...], wanted: str, taken: dict[str, int]) -> Record:
+def _text_of(raw: RawRow) -> str:
+    """The row for the quarantine, as the file has it or, out of a table, as JSON. Images and the like are left out."""
+    return json.dumps(raw.value, ensure_ascii=False, default=_shown_value) if raw.raw is None else raw.raw
+
+
+def _shown_value(value: Any) -> str:
+    return f"<{len(value)} bytes>" if isinstance(value, bytes) else str(value)
+
+
+def _record(raw: RawRow, source: Source, found: Example, wanted: str, taken: dict[str, int]) -> Record:
     identity = _distinct(wanted, taken)
     extra = _extra(raw.value)
     return Record(
         id=identity,
-        messages=messages,
+        messages=found.messages,
         source=source.name,
         line=raw.line,
         held_out=source.held_out,
         group=_optional_text(raw.value, source.columns, "group"),
         created_at=_optional_text(raw.value, source.columns, "created_at"),
+        rejected=found.rejected,
         extra=extra if identity == wanted else {**extra, "given_id": wanted},
     )
 
@@ -65,11 +77,14 @@ def _given_id(row: Any, columns: Mapping[str, str]) -> str | None:
 
 def _optional_text(row: Mapping[str, Any], columns: Mapping[str, str], ours: str) -> str | None:
     value = row.get(columns.get(ours, ours))
-    return None if value is None or isinstance(value, (dict, list)) else str(value).strip() or None
+    if value is None or isinstance(value, NO_NAMES) or (isinstance(value, float) and math.isnan(value)):
+        return None
+    return str(value).strip() or None
 
 
-def _id_by_content(messages: Sequence[Message]) -> str:
-    return content_hash([[m.role, m.content] for m in messages])[:ID_DIGITS]
+def _id_by_content(found: Example) -> str:
+    worse = [] if found.rejected is None else [["rejected", found.rejected]]
+    return content_hash([*([m.role, m.content] for m in found.messages), *worse])[:ID_DIGITS]
 
 
 def _distinct(wanted: str, taken: dict[str, int]) -> str:

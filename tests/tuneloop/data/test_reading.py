@@ -4,6 +4,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+from pyarrow import parquet
+
 from tuneloop.data.reading import read_sources
 from tuneloop.recipes import Source
 from tuneloop.records import Record, Rejection
@@ -65,3 +68,46 @@ def test_a_workspace_file_that_is_not_there_yet_has_no_rows(tmp_path: Path) -> N
     source = Source(name="feedback", path="workspace:feedback.jsonl")
 
     assert list(read_sources([source], root=tmp_path, workspace=tmp_path)) == []
+
+
+def test_a_pair_of_answers_keeps_the_worse_one_and_is_named_by_both(tmp_path: Path) -> None:
+    pairs = [{"prompt": "a", "chosen": "b", "rejected": worse} for worse in ("c", "d")]
+    first, second, plain = read(tmp_path, [*pairs, a_row()])
+
+    assert isinstance(first, Record)
+    assert isinstance(second, Record)
+    assert isinstance(plain, Record)
+    assert (first.completion, first.rejected, plain.rejected) == ("b", "c", None)
+    assert len({first.id, second.id, plain.id}) == 3
+    assert not any("given_id" in r.extra for r in (first, second, plain))
+
+
+def test_a_column_of_bytes_is_a_rejection_and_the_bytes_stay_out_of_the_quarantine(tmp_path: Path) -> None:
+    rows = [{"id": b"\x00", "prompt": b"secret", "completion": "b"}]
+    parquet.write_table(pa.Table.from_pylist(rows), tmp_path / "a.parquet")
+
+    (row,) = read_sources([Source(name="a", path="a.parquet")], root=tmp_path, workspace=tmp_path)
+
+    assert row == Rejection(
+        "a",
+        1,
+        None,
+        "wrong_type",
+        "prompt must be text, this is bytes",
+        raw='{"id": "<1 bytes>", "prompt": "<6 bytes>", "completion": "b"}',
+    )
+
+
+def test_the_details_of_a_rejection_never_repeat_the_row(tmp_path: Path) -> None:
+    secret = "Ottilie"
+    bad = [{secret: 1}, {"prompt": {secret: 1}, "completion": "b"}, {"messages": [{"role": secret, "content": secret}]}]
+    lines = [*(json.dumps(r) for r in bad), f'{{"{secret}": 1, "{secret}": 2}}', f'["{secret}"', f'"{secret}\\ud800"']
+    (tmp_path / "a.jsonl").write_text("\n".join(lines))
+
+    rows = list(read_sources([Source(name="a", path="a.jsonl")], root=tmp_path, workspace=tmp_path))
+
+    assert len(rows) == len(lines)
+    for row in rows:
+        assert isinstance(row, Rejection)
+        assert secret in (row.raw or "")
+        assert secret not in f"{row.reason} {row.detail} {row.record_id}"
