@@ -1,53 +1,56 @@
-"""What rows are to each other: copies, contradictions and leaks; and from that the split each row belongs to."""
+"""What rows are to each other: copies, contradictions and leaks; which split each belongs to, and which cluster."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Collection, Sequence
+import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tuneloop.data.answers import answer_labels
-from tuneloop.data.duplicates import Twin, choose, find_clusters, join_groups, normalise
-from tuneloop.data.splitting import own_split, strictest_in_cluster
-from tuneloop.recipes import Data
-from tuneloop.records import Record, Split, content_hash
+import numpy as np
+from numpy.typing import NDArray
 
-HELD_OUT, REVIEWED, POOL, OUTRANKED = 3, 2, 1, 0
+from tuneloop.data.components import join, same_values
+from tuneloop.data.duplicates import find_clusters
+from tuneloop.data.facts import Facts
+from tuneloop.data.meanings import close_pairs, embed_short, nearest
+from tuneloop.data.splitting import own_split
+from tuneloop.data.twins import Twin, find_twins
+from tuneloop.ports import Embedder
+from tuneloop.recipes import Data
+from tuneloop.records import Record, Split
+
+Edges = tuple[NDArray[np.int64], NDArray[np.int64]]
 
 
 @dataclass(frozen=True, slots=True)
 class Relations:
-    """One entry per record, in the records' order. `twins` has only the rows that should go."""
+    """`clusters` and `splits` have an entry for every row, in the rows' order; `twins` has only the rows that should
+    go."""
 
     twins: dict[int, Twin]
     clusters: list[str]
     splits: list[Split]
 
 
-def relate(records: Sequence[Record], data: Data, feedback: Collection[str] = ()) -> Relations:
-    """Compare all rows with each other. `feedback` names the sources that people's reviews became.
+def relate(facts: Facts, data: Data, *, embedder: Embedder | None = None) -> Relations:
+    """Compare all rows with each other. Nothing depends on the order of rows, but ids have to be unique.
 
-    Test rows win over training rows. A recipe with a held-out source tests on that alone; its pool has no test part.
-    Feedback rows are training rows and nothing else: where one is about a test row, the feedback row goes.
+    A row's split is decided by its own key, whatever other rows there are; where that puts near-copies or group mates
+    into different splits, rows leave (see `tuneloop.data.twins`). A recipe with a held-out source tests on that alone;
+    its pool has no test part. Reviewed rows are training rows. With an `embedder` and a recipe that asks for it
+    (`checks.same_meaning_cosine`), rows that say the same as a test row leave training and validation, too.
+
+    A cluster's name is shared by the rows that stay and are near-copies, mates of a group or (in the test split) say
+    the same; a row that goes has the name of the one it goes for.
     """
-    prompts = [normalise(question(r)) for r in records]
-    alike = find_clusters(prompts, threshold=data.checks.near_duplicate_jaccard)
-    clusters = join_groups(alike, [r.group for r in records])
-    keys = [f"group {r.group}" if r.group else p for r, p in zip(records, prompts, strict=True)]
-    own = [_own(r, k, data, feedback) for r, k in zip(records, keys, strict=True)]
-    splits = strictest_in_cluster(own, clusters)
-    tested = [s == "test" and _may_be_tested(r, data, feedback) for r, s in zip(records, splits, strict=True)]
-    twins = choose(
-        prompts,
-        alike,
-        protected=tested,
-        lengths=[len(r.completion) for r in records],
-        authority=[_authority(r, s, feedback) for r, s in zip(records, splits, strict=True)],
-        labels=[answer_labels(r.completion, data.answer) for r in records],
-    )
-    twins |= _leaks(clusters, splits, tested, twins)
-    splits = _with_feedback_in_training(records, clusters, splits, twins, feedback)
-    return Relations(twins, _names(clusters, keys), splits)
+    splits = _own_splits(facts, data)
+    alike = find_clusters(facts.prompts, threshold=data.checks.near_duplicate_jaccard)
+    twins = find_twins(facts, splits, alike)
+    meaning: Edges = (np.zeros(0, np.int64), np.zeros(0, np.int64))
+    if embedder and data.checks.same_meaning_cosine is not None:
+        said, meaning = _same_meaning(facts, splits, twins, embedder, data.checks.same_meaning_cosine)
+        twins |= said
+    return Relations(twins, _clusters(facts, alike, twins, meaning), splits)
 
 
 def question(record: Record) -> str:
@@ -59,57 +62,55 @@ def has_held_out(data: Data) -> bool:
     return any(s.held_out for s in data.sources)
 
 
-def _own(record: Record, key: str, data: Data, feedback: Collection[str]) -> Split:
-    if record.held_out:
-        return "test"
-    if record.source in feedback:
-        return "train"
-    train_share = 1.0 - data.validation_share if has_held_out(data) else data.train_share
-    return own_split(key, train_share=train_share, validation_share=data.validation_share, salt=data.split_salt)
+def _own_splits(facts: Facts, data: Data) -> list[Split]:
+    train = 1.0 - data.validation_share if has_held_out(data) else data.train_share
+
+    def own(row: int) -> Split:
+        if facts.held_out[row]:
+            return "test"
+        if facts.feedback[row]:
+            return "train"
+        key = f"group {group}" if (group := facts.groups[row]) else facts.prompts[row]
+        return own_split(key, train_share=train, validation_share=data.validation_share, salt=data.split_salt)
+
+    return [own(row) for row in range(len(facts.ids))]
 
 
-def _may_be_tested(record: Record, data: Data, feedback: Collection[str]) -> bool:
-    return record.held_out or not (has_held_out(data) or record.source in feedback)
+def _same_meaning(
+    facts: Facts, splits: Sequence[Split], twins: dict[int, Twin], embedder: Embedder, cosine: float
+) -> tuple[dict[int, Twin], Edges]:
+    """Rows outside the test split that say what a test row says, and the edges between test rows that do."""
+    kept = [i for i in range(len(splits)) if i not in twins]
+    rows, vectors = embed_short(facts.prompts, kept, embedder)
+    tested = np.array([splits[i] == "test" for i in rows], dtype=bool)
+    tests, others = rows[tested], rows[~tested]
+    neighbours = nearest(vectors[~tested], vectors[tested], cosine)
+    left, right = close_pairs(vectors[tested], cosine)
+    found = zip(others.tolist(), neighbours.tolist(), strict=True)
+    return {i: Twin("same_meaning", int(tests[n])) for i, n in found if n >= 0}, (tests[left], tests[right])
 
 
-def _authority(record: Record, split: Split, feedback: Collection[str]) -> int:
-    if record.held_out:
-        return HELD_OUT
-    if record.source in feedback:
-        return OUTRANKED if split == "test" else REVIEWED
-    return POOL
-
-
-def _leaks(
-    clusters: Sequence[int], splits: Sequence[Split], tested: Sequence[bool], twins: dict[int, Twin]
-) -> dict[int, Twin]:
-    """Rows that share a group (not a prompt) with test rows, and may not be tested themselves."""
-    test_row = {c: i for i, c in reversed(list(enumerate(clusters))) if tested[i]}
-    return {
-        i: Twin("leakage", test_row.get(clusters[i], i))
-        for i, split in enumerate(splits)
-        if split == "test" and not tested[i] and i not in twins
-    }
-
-
-def _names(clusters: Sequence[int], keys: Sequence[str]) -> list[str]:
-    """A name for each cluster that does not depend on the order of rows."""
+def _clusters(facts: Facts, alike: Sequence[int], twins: dict[int, Twin], meaning: Edges) -> list[str]:
+    """Names that do not depend on the order of rows: of all keys of the cluster's rows the smallest, hashed."""
+    kept = [i for i in range(len(alike)) if i not in twins]
+    edges = (same_values(alike, kept), same_values([g or None for g in facts.groups], kept), meaning)
+    left, right = (np.concatenate(side) for side in zip(*edges, strict=True))
+    numbers = join(np.arange(len(alike)), left, right).tolist()
+    # A prompt has no control characters, so it is never taken for a group.
+    keys = [f"\x1f{g}" if g else p for g, p in zip(facts.groups, facts.prompts, strict=True)]
     smallest: dict[int, str] = {}
-    for cluster, key in zip(clusters, keys, strict=True):
-        smallest[cluster] = min(key, smallest.get(cluster, key))
-    names = {c: content_hash(k)[:12] for c, k in smallest.items()}
-    return [names[c] for c in clusters]
+    for i in kept:
+        smallest[numbers[i]] = min(keys[i], smallest.get(numbers[i], keys[i]))
+    ends = [_end(i, twins) for i in range(len(alike))]
+    return [_name(keys[i] if i in twins else smallest[numbers[i]]) for i in ends]
 
 
-def _with_feedback_in_training(
-    records: Sequence[Record],
-    clusters: Sequence[int],
-    splits: Sequence[Split],
-    twins: dict[int, Twin],
-    feedback: Collection[str],
-) -> list[Split]:
-    """A cluster of the validation split in which a feedback row stays becomes a training cluster as a whole."""
-    kept: defaultdict[int, bool] = defaultdict(bool)
-    for i, record in enumerate(records):
-        kept[clusters[i]] |= record.source in feedback and i not in twins
-    return ["train" if kept[c] and s == "validation" else s for c, s in zip(clusters, splits, strict=True)]
+def _end(row: int, twins: dict[int, Twin]) -> int:
+    """The row that stays for this one (itself, if it stays), or the first contradiction on the way."""
+    while (twin := twins.get(row)) and twin.kind != "contradiction":
+        row = twin.of
+    return row
+
+
+def _name(key: str) -> str:
+    return hashlib.sha256(key.encode(errors="surrogatepass")).hexdigest()[:16]

@@ -1,29 +1,26 @@
-"""Which row is for training, validation or testing: decided by hashes, so the answer outlives every change of the data.
+"""Which row is for training, validation or testing: decided by a hash of the row's own key and nothing else.
 
-A row's place is a number in [0, 1) made from its key and a salt: the lowest part is the test split, then validation,
-then training. Rows of one cluster (near-copies, or one group) go together, to the strictest split any of them has by
-itself. So rows that arrive later can pull a cluster from training towards testing, but nothing ever goes the other way,
-and a test row never becomes a training row.
+A row's place is a number in [0, 1) made from its key (its group, or else its prompt) and a salt: the lowest part is the
+test split, then validation, then training. No other row has a say, so rows that come or go never move one. Where
+near-copies fall into different splits, rows leave (see `tuneloop.data.twins`); none changes sides.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from tuneloop.records import Split
-
-STRICTEST_FIRST: tuple[Split, ...] = ("test", "validation", "train")
 
 
 def position(key: str, salt: str) -> float:
     """A number in [0, 1), evenly spread over keys, the same on every machine."""
-    digest = hashlib.sha256(f"{salt}\x1f{key}".encode()).digest()
+    digest = hashlib.sha256(f"{salt}\x1f{key}".encode(errors="surrogatepass")).digest()
     return int.from_bytes(digest[:6], "big") / 2**48
 
 
 def own_split(key: str, *, train_share: float, validation_share: float, salt: str) -> Split:
-    """The split of a row that is alone in its cluster. `key` names what the row is about: its group, or its prompt.
+    """The split of a row. `key` names what the row is about: its group, or its prompt.
 
     Where another source is the test set, call with `train_share = 1 - validation_share`: nothing is left for testing.
     """
@@ -32,14 +29,6 @@ def own_split(key: str, *, train_share: float, validation_share: float, salt: st
     if place < test_share - 1e-9:
         return "test"
     return "validation" if place < test_share + validation_share - 1e-9 else "train"
-
-
-def strictest_in_cluster(own: Sequence[Split], clusters: Sequence[int]) -> list[Split]:
-    """For every row the strictest split that any row of its cluster has by itself."""
-    strictest: dict[int, Split] = {}
-    for cluster, split in zip(clusters, own, strict=True):
-        strictest[cluster] = min(split, strictest.get(cluster, split), key=STRICTEST_FIRST.index)
-    return [strictest[c] for c in clusters]
 
 
 def stable_sample(ids: Iterable[str], n: int, salt: str) -> list[str]:

@@ -1,123 +1,340 @@
 from __future__ import annotations
 
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.tuneloop.data.rows import a_record
-from tuneloop.data.relations import relate
-from tuneloop.data.splitting import STRICTEST_FIRST
-from tuneloop.recipes import AnswerFormat, Data, Source
-from tuneloop.records import Message, Record
+from tests.tuneloop.data.test_duplicates import likeness
+from tests.tuneloop.data.test_meanings import Initials
+from tuneloop.data.facts import Facts
+from tuneloop.data.relation_columns import relation_columns
+from tuneloop.data.relations import Relations, question, relate
+from tuneloop.data.splitting import own_split
+from tuneloop.data.twins import Twin
+from tuneloop.recipes import Checks, Data, Source
+from tuneloop.records import Message, Record, Split
 
 POOL = Source(name="pool", path="x")
 EXAM = Source(name="exam", path="y", held_out=True)
-WORDS = ["kettle", "late", "lamp", "broken", "where", "refund", "bean"]
+ALL_TRAIN = Data(sources=(POOL,), train_share=1.0, validation_share=0.0)
+ALL_VALIDATION = Data(sources=(POOL,), train_share=0.0, validation_share=1.0)
+ALL_TEST = Data(sources=(POOL,), train_share=0.0, validation_share=0.0)
+WITH_EXAM = Data(sources=(POOL, EXAM), validation_share=0.0)
+MIXED = Data(sources=(POOL,), train_share=0.4, validation_share=0.3)
 
 
-def kinds(records: list[Record], data: Data, feedback: tuple[str, ...] = ()) -> dict[str, str]:
-    return {records[i].id: twin.kind for i, twin in relate(records, data, feedback).twins.items()}
+@dataclass(frozen=True)
+class Row:
+    id: str
+    prompt: str
+    group: str | None = None
+    held_out: bool = False
+    feedback: bool = False
+    length: int = 1
+    label: str | None = None
 
 
-def test_a_training_row_like_a_test_row_leaks_and_goes() -> None:
-    records = [a_record("where is my late kettle", id="a"), a_record("Where is my late kettle?", id="b", held_out=True)]
-
-    assert kinds(records, Data(sources=(POOL, EXAM))) == {"a": "leakage"}
-
-
-def test_the_system_prompt_does_not_make_rows_alike() -> None:
-    system = Message("system", " ".join(f"rule{i}" for i in range(50)))
-    records = [
-        Record(name, (system, Message("user", name), Message("assistant", "x")), "pool", 1)
-        for name in ("kettle", "lamp")
-    ]
-
-    assert kinds(records, Data(sources=(POOL,))) == {}
+def facts_of(rows: Sequence[Row]) -> Facts:
+    return Facts(
+        ids=[r.id for r in rows],
+        prompts=[r.prompt for r in rows],
+        groups=[r.group for r in rows],
+        held_out=[r.held_out for r in rows],
+        feedback=[r.feedback for r in rows],
+        answer_lengths=[r.length for r in rows],
+        labels=[r.label for r in rows],
+    )
 
 
-def test_a_correction_wins_over_the_row_it_corrects() -> None:
-    answer = AnswerFormat(kind="json", labels={"k": ("a", "b")})
-    records = [
-        a_record("late kettle", '{"k": "a"}', id="old"),
-        a_record("late kettle", '{"k": "b"}', id="new", source="reviews"),
-    ]
-    data = Data(sources=(POOL,), answer=answer, train_share=1.0, validation_share=0.0)
+def fate(rows: Sequence[Row], data: Data) -> dict[str, tuple[str, str]]:
+    """Of the rows that go: why, and for which row."""
+    found = relate(facts_of(rows), data)
+    return {rows[i].id: (twin.kind, rows[twin.of].id) for i, twin in found.twins.items()}
 
-    assert kinds(records, data, ("reviews",)) == {"old": "exact_copy"}
+
+def a_prompt_for(split: Split, start: str = "late kettle") -> str:
+    """A prompt that by itself belongs to this split of `MIXED`."""
+    shares = {"train_share": MIXED.train_share, "validation_share": MIXED.validation_share, "salt": MIXED.split_salt}
+    return next(p for i in range(99) if own_split(p := f"{start} order{i}", **shares) == split)
+
+
+def test_of_equal_prompts_the_one_with_the_longest_answer_stays() -> None:
+    assert fate([Row("a", "late kettle"), Row("b", "late kettle", length=5)], ALL_TRAIN) == {"a": ("exact_copy", "b")}
+
+
+def test_of_equal_rows_the_one_with_the_smallest_id_stays() -> None:
+    rows = [Row("b", "late kettle"), Row("a", "late kettle"), Row("c", "late kettle")]
+
+    assert fate(rows, ALL_TRAIN) == {"b": ("exact_copy", "a"), "c": ("exact_copy", "a")}
+
+
+def test_a_near_copy_is_named_as_such() -> None:
+    rows = [Row("a", "where is my late new blue kettle", length=9), Row("b", "where is my late new blue kettle please")]
+
+    assert fate(rows, ALL_TRAIN) == {"b": ("near_copy", "a")}
+
+
+def test_a_row_like_a_held_out_one_leaks_and_goes_however_good() -> None:
+    rows = [Row("a", "late kettle", length=99), Row("b", "late kettle", held_out=True)]
+
+    assert fate(rows, WITH_EXAM) == {"a": ("leakage", "b")}
+
+
+def test_the_stricter_split_wins_between_near_copies() -> None:
+    start = " ".join(f"word{i}" for i in range(30))
+    test, validation, train = (a_prompt_for(s, start) for s in ("test", "validation", "train"))
+    rows = [Row("train", train, length=9), Row("validation", validation), Row("test", test)]
+
+    assert fate(rows, MIXED) == {"train": ("leakage", "test"), "validation": ("leakage", "test")}
+    assert fate(rows[:2], MIXED) == {"train": ("leakage", "validation")}
+
+
+def test_a_correction_supersedes_the_row_it_corrects() -> None:
+    rows = [Row("old", "late kettle", label="a", length=9), Row("new", "late kettle", feedback=True, label="b")]
+
+    assert fate(rows, ALL_TRAIN) == {"old": ("superseded", "new")}
+    assert fate(rows, ALL_VALIDATION) == {"old": ("superseded", "new")}
 
 
 def test_a_correction_of_a_test_row_goes_and_the_test_row_stays() -> None:
-    records = [a_record("late kettle", id="old"), a_record("late kettle", "Longer.", id="new", source="reviews")]
-    data = Data(sources=(POOL,), train_share=0.0, validation_share=0.0)
+    rows = [Row("old", "late kettle"), Row("new", "late kettle", feedback=True, length=9)]
 
-    assert kinds(records, data, ("reviews",)) == {"new": "leakage"}
-
-
-def test_a_row_of_a_tested_group_may_not_be_trained_on() -> None:
-    records = [a_record("kettle", group="g", held_out=True), a_record("lamp", group="g"), a_record("bean", group="h")]
-
-    assert kinds(records, Data(sources=(POOL, EXAM))) == {"lamp": "leakage"}
+    assert fate(rows, ALL_TEST) == {"new": ("leakage", "old")}
+    assert relate(facts_of(rows), ALL_TEST).splits == ["test", "train"]
 
 
-def test_a_correction_takes_its_validation_cluster_into_training() -> None:
-    records = [a_record("late kettle", id="old"), a_record("late kettle", id="new", source="reviews")]
-    data = Data(sources=(POOL,), train_share=0.0, validation_share=1.0)
+def test_equal_prompts_with_different_labels_all_go() -> None:
+    rows = [Row("a", "late kettle", label="x"), Row("b", "late kettle", label="y"), Row("c", "late kettle", label="x")]
 
-    assert set(relate(records, data, ("reviews",)).splits) == {"train"}
-
-
-some_prompts = st.lists(st.lists(st.sampled_from(WORDS), min_size=1, max_size=8).map(" ".join), max_size=12)
-
-
-def numbered(prompts: list[str], start: int = 0) -> list[Record]:
-    return [a_record(p, id=str(i), group=("g" if i % 5 == 4 else None)) for i, p in enumerate(prompts, start)]
+    assert fate(rows, ALL_TRAIN) == {
+        "a": ("contradiction", "b"),
+        "b": ("contradiction", "a"),
+        "c": ("contradiction", "b"),
+    }
 
 
-@settings(max_examples=30)
-@given(some_prompts, some_prompts)
-def test_no_row_ever_moves_to_a_laxer_split_as_data_grows(first: list[str], more: list[str]) -> None:
-    data = Data(sources=(POOL,), train_share=0.4, validation_share=0.3)
-    before = numbered(first)
-    after = [*before, *numbered(more, len(before))]
+def test_a_correction_settles_a_contradiction() -> None:
+    rows = [Row("a", "kettle", label="x"), Row("b", "kettle", label="y"), Row("c", "kettle", label="z", feedback=True)]
 
-    old, new = relate(before, data).splits, relate(after, data).splits
-
-    for was, now in zip(old, new, strict=False):
-        assert STRICTEST_FIRST.index(now) <= STRICTEST_FIRST.index(was)
+    assert fate(rows, ALL_TRAIN) == {"a": ("superseded", "c"), "b": ("superseded", "c")}
 
 
-@settings(max_examples=30)
-@given(some_prompts, st.randoms())
-def test_the_order_of_rows_does_not_matter_for_the_split(prompts: list[str], shuffler: object) -> None:
-    data = Data(sources=(POOL,), train_share=0.4, validation_share=0.3)
-    records = numbered(prompts)
-    shuffled = list(records)
-    shuffler.shuffle(shuffled)  # type: ignore[attr-defined]
+def test_every_contradicted_row_names_the_opponent_of_the_smallest_id_in_any_order() -> None:
+    rows = [Row(name, "late kettle", label=name) for name in "abc"]
+    expected = {"a": ("contradiction", "b"), "b": ("contradiction", "a"), "c": ("contradiction", "a")}
 
-    def splits(rows: list[Record]) -> dict[str, str]:
-        return {r.id: s for r, s in zip(rows, relate(rows, data).splits, strict=True)}
-
-    assert splits(records) == splits(shuffled)
+    assert fate(rows, ALL_TRAIN) == fate(rows[::-1], ALL_TRAIN) == expected
 
 
-@settings(max_examples=30)
-@given(some_prompts, some_prompts, some_prompts, st.booleans())
-def test_what_stays_never_shares_a_cluster_between_splits(
-    pool: list[str],
-    reviews: list[str],
-    exam: list[str],
-    with_exam: bool,  # noqa: FBT001
-) -> None:
-    records = [
-        *numbered(pool),
-        *(a_record(p, id=f"r{i}", source="reviews") for i, p in enumerate(reviews)),
-        *(a_record(p, id=f"e{i}", source="exam", held_out=True) for i, p in enumerate(exam if with_exam else [])),
+def test_reviewers_who_disagree_cannot_take_a_test_row_away() -> None:
+    rows = [
+        Row("old", "late kettle", label="a"),
+        Row("one", "late kettle", feedback=True, label="b"),
+        Row("two", "late kettle", feedback=True, label="c"),
     ]
-    sources = (POOL, EXAM) if with_exam else (POOL,)
-    relations = relate(records, Data(sources=sources, train_share=0.4, validation_share=0.3), ("reviews",))
+
+    assert fate(rows, ALL_TEST) == {"one": ("leakage", "old"), "two": ("leakage", "old")}
+
+
+def test_a_row_of_a_held_out_group_may_not_be_trained_on() -> None:
+    rows = [Row("a", "kettle", "g", held_out=True), Row("b", "lamp", "g"), Row("c", "bean", "h")]
+
+    assert fate(rows, WITH_EXAM) == {"b": ("leakage", "a")}
+
+
+def test_a_reviewed_row_of_a_test_group_goes() -> None:
+    rows = [Row("a", "kettle", "g"), Row("b", "lamp", "g", feedback=True), Row("c", "bean", feedback=True)]
+
+    assert fate(rows, ALL_TEST) == {"b": ("leakage", "a")}
+
+
+def test_validation_rows_give_way_to_a_reviewed_row_of_their_group() -> None:
+    rows = [Row("a", "kettle", "g"), Row("b", "lamp", "g", feedback=True)]
+
+    assert fate(rows, ALL_VALIDATION) == {"a": ("leakage", "b")}
+    assert fate(rows, ALL_TRAIN) == {}
+
+
+def test_validation_rows_stay_when_the_reviewed_row_of_their_group_goes() -> None:
+    data = Data(sources=(POOL, EXAM), train_share=0.0, validation_share=1.0)
+    rows = [Row("a", "kettle", "g"), Row("b", "lamp", "g", feedback=True), Row("c", "lamp", held_out=True)]
+
+    assert fate(rows, data) == {"b": ("leakage", "c")}
+
+
+def test_the_system_prompt_is_no_part_of_the_question() -> None:
+    turns = (Message("system", "Be kind."), Message("user", "Kettle?"), Message("assistant", "x"))
+
+    assert question(Record("a", turns, "pool", 1)) == "Kettle?"
+
+
+def test_rows_of_one_group_and_only_they_share_a_cluster() -> None:
+    rows = [Row("a", "kettle", "g"), Row("b", "lamp", "g"), Row("c", "bean"), Row("d", "bean"), Row("e", "g")]
+
+    a, b, c, d, e = relate(facts_of(rows), ALL_TRAIN).clusters
+
+    assert a == b
+    assert c == d
+    assert len({a, c, e}) == 3
+
+
+def says_the_same(data: Data) -> Data:
+    return data.model_copy(update={"checks": Checks(same_meaning_cosine=0.99)})
+
+
+def test_rows_that_say_what_a_test_row_says_leave_training() -> None:
+    rows = [
+        Row("a", "kettle lamp", held_out=True),
+        Row("b", "lime kiwi"),
+        Row("c", "kite lion", feedback=True),
+        Row("d", "bean"),
+    ]
+    found = relate(facts_of(rows), says_the_same(WITH_EXAM), embedder=Initials())
+
+    assert found.twins == {1: Twin("same_meaning", 0), 2: Twin("same_meaning", 0)}
+    assert relate(facts_of(rows), WITH_EXAM, embedder=Initials()).twins == {}
+
+
+def test_test_rows_that_say_the_same_stay_and_share_a_cluster() -> None:
+    rows = [Row("a", "kettle lamp"), Row("b", "lime kiwi"), Row("c", "bean")]
+
+    found = relate(facts_of(rows), says_the_same(ALL_TEST), embedder=Initials())
+
+    assert found.twins == {}
+    assert found.clusters[0] == found.clusters[1] != found.clusters[2]
+    assert found.clusters == relate(facts_of(rows[::-1]), says_the_same(ALL_TEST), embedder=Initials()).clusters[::-1]
+
+
+def test_training_rows_that_say_the_same_stay() -> None:
+    rows = [Row("a", "kettle lamp"), Row("b", "lime kiwi")]
+
+    assert relate(facts_of(rows), says_the_same(ALL_TRAIN), embedder=Initials()).twins == {}
+
+
+def test_only_direct_neighbours_of_a_test_row_leave() -> None:
+    chain = [Row("a", "k k k k l", held_out=True), Row("b", "k k k l l"), Row("c", "k k l l l")]
+    data = WITH_EXAM.model_copy(update={"checks": Checks(same_meaning_cosine=0.9)})
+
+    assert relate(facts_of(chain), data, embedder=Initials()).twins == {1: Twin("same_meaning", 0)}
+
+
+def test_each_kind_of_twin_has_a_column_with_the_other_row() -> None:
+    rows = [Row("a", "late kettle"), Row("b", "late kettle"), Row("c", "lamp")]
+
+    frame = relation_columns([r.id for r in rows], relate(facts_of(rows), ALL_TRAIN))
+
+    assert frame["exact_copy_of"].tolist() == ["", "a", ""]
+    assert frame["near_copy_of"].tolist() == ["", "", ""]
+    assert frame["split"].tolist() == ["train"] * 3
+    assert frame["splits_in_cluster"].tolist() == [1, 1, 1]
+
+
+def test_a_cluster_that_stays_in_two_splits_is_seen() -> None:
+    torn = Relations(
+        twins={2: Twin("leakage", 0)}, clusters=["x", "x", "x", "y"], splits=["test", "train", "train", "test"]
+    )
+
+    assert relation_columns(list("abcd"), torn)["splits_in_cluster"].tolist() == [2, 2, 2, 1]
+
+
+def test_a_row_that_goes_tears_no_cluster() -> None:
+    leak_gone = Relations(twins={1: Twin("leakage", 0)}, clusters=["x", "x"], splits=["test", "train"])
+
+    assert relation_columns(["a", "b"], leak_gone)["splits_in_cluster"].tolist() == [1, 1]
+
+
+WORDS = st.sampled_from(["kettle", "late", "lamp", "broken"])
+some_rows = st.lists(
+    st.builds(
+        Row,
+        id=st.just(""),
+        prompt=st.lists(WORDS, min_size=1, max_size=7).map(" ".join),
+        group=st.sampled_from([None, None, "g", "h", "i"]),
+        held_out=st.sampled_from([False, False, False, True]),
+        feedback=st.sampled_from([False, False, True]),
+        length=st.integers(1, 3),
+        label=st.sampled_from([None, None, None, "x", "y"]),
+    ),
+    max_size=16,
+)
+exams = st.booleans()
+
+
+def prepared(rows: Sequence[Row], *, with_exam: bool) -> tuple[list[Row], Data]:
+    """The rows with ids; held-out ones only where the recipe has a source for them."""
+    named = [
+        Row(f"{i:02}", r.prompt, r.group, r.held_out and with_exam, r.feedback, r.length, r.label)
+        for i, r in enumerate(rows)
+    ]
+    return named, MIXED.model_copy(update={"sources": (POOL, EXAM)}) if with_exam else MIXED
+
+
+@settings(max_examples=80)
+@given(some_rows, some_rows, exams)
+def test_no_row_ever_moves_to_another_split_as_data_grows(first: list[Row], more: list[Row], with_exam: bool) -> None:  # noqa: FBT001
+    rows, data = prepared([*first, *more], with_exam=with_exam)
+
+    before = relate(facts_of(rows[: len(first)]), data).splits
+
+    assert relate(facts_of(rows), data).splits[: len(first)] == before
+
+
+@settings(max_examples=80)
+@given(some_rows, exams)
+def test_no_two_rows_that_stay_are_near_copies(rows: list[Row], with_exam: bool) -> None:  # noqa: FBT001
+    rows, data = prepared(rows, with_exam=with_exam)
+
+    twins = relate(facts_of(rows), data).twins
+
+    kept = [r.prompt for i, r in enumerate(rows) if i not in twins]
+    assert all(likeness(a, b) < data.checks.near_duplicate_jaccard for a, b in combinations(kept, 2))
+
+
+@settings(max_examples=80)
+@given(some_rows, exams)
+def test_what_stays_of_a_group_or_cluster_is_in_one_split(rows: list[Row], with_exam: bool) -> None:  # noqa: FBT001
+    rows, data = prepared(rows, with_exam=with_exam)
+
+    found = relate(facts_of(rows), data)
 
     where: dict[str, str] = {}
-    for i, record in enumerate(records):
-        if i not in relations.twins:
-            assert where.setdefault(relations.clusters[i], relations.splits[i]) == relations.splits[i]
-            assert record.source != "reviews" or relations.splits[i] == "train"
-            assert not with_exam or (relations.splits[i] == "test") == record.held_out
+    for row, cluster, split, i in zip(rows, found.clusters, found.splits, range(len(rows)), strict=True):
+        if i not in found.twins:
+            assert where.setdefault(cluster, split) == split
+            assert where.setdefault(f"group {row.group or i}", split) == split
+            assert row.held_out or split == "train" or not row.feedback
+            assert not with_exam or (split == "test") == row.held_out
+
+
+@settings(max_examples=80)
+@given(some_rows, exams, st.integers())
+def test_the_order_of_rows_does_not_matter(rows: list[Row], with_exam: bool, seed: int) -> None:  # noqa: FBT001
+    rows, data = prepared(rows, with_exam=with_exam)
+    shuffled = random.Random(seed).sample(rows, len(rows))
+
+    def outcome(some: list[Row]) -> dict[str, tuple[str, str]]:
+        found = relate(facts_of(some), data)
+        return {r.id: places for r, places in zip(some, zip(found.splits, found.clusters, strict=True), strict=True)}
+
+    assert fate(rows, data) == fate(shuffled, data)
+    assert outcome(rows) == outcome(shuffled)
+
+
+@settings(max_examples=80)
+@given(some_rows, exams)
+def test_every_row_that_goes_leads_to_one_that_stays_or_to_a_contradiction(rows: list[Row], with_exam: bool) -> None:  # noqa: FBT001
+    rows, data = prepared(rows, with_exam=with_exam)
+
+    twins = relate(facts_of(rows), data).twins
+
+    for row in twins:
+        way = [row]
+        while (twin := twins.get(way[-1])) and twin.kind != "contradiction":
+            assert twin.of not in way
+            way.append(twin.of)
+        if twin:
+            assert twins[twin.of].kind == "contradiction"

@@ -5,7 +5,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuneloop.data.splitting import STRICTEST_FIRST, own_split, stable_sample, strictest_in_cluster
+from tuneloop.data.splitting import own_split, position, stable_sample
 
 SHARES = {"train_share": 0.8, "validation_share": 0.1, "salt": "s"}
 
@@ -29,13 +29,12 @@ def test_another_salt_gives_another_split() -> None:
     assert [own_split(r, **SHARES) for r in rows] != [own_split(r, **{**SHARES, "salt": "t"}) for r in rows]
 
 
-@given(st.lists(st.tuples(st.sampled_from(STRICTEST_FIRST), st.integers(0, 3)), max_size=20))
-def test_a_cluster_goes_to_the_strictest_split_of_its_rows(rows: list[tuple[str, int]]) -> None:
-    own = [split for split, _ in rows]
-    result = strictest_in_cluster(own, [c for _, c in rows])  # type: ignore[arg-type]
+def test_places_are_the_same_for_ever() -> None:
+    assert position("where is my kettle", "tuneloop") == 0.9121279221164009
 
-    for (_, cluster), split in zip(rows, result, strict=True):
-        assert split == min((s for s, c in rows if c == cluster), key=STRICTEST_FIRST.index)  # type: ignore[arg-type]
+
+def test_half_a_character_has_a_place() -> None:
+    assert 0 <= position("\ud83d", "s") < 1
 
 
 @given(st.lists(st.text(max_size=4), unique=True, max_size=30), st.integers(0, 12), st.text(max_size=3))
