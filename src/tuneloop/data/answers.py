@@ -10,16 +10,17 @@ from tuneloop.recipes import AnswerFormat
 
 def answer_problem(completion: str, wanted: AnswerFormat) -> str:
     """What is wrong with an answer, or "" for nothing. Keys are named, values never: they are the row's text."""
+    return read_answer(completion, wanted)[0]
+
+
+def read_answer(completion: str, wanted: AnswerFormat) -> tuple[str, str]:
+    """(`answer_problem`, `answer_text`) of one answer, which is parsed only once."""
     if wanted.kind == "text":
-        return ""
+        return "", completion
     answer = _object(completion)
     if answer is None:
-        return "not a JSON object"
-    for key in dict.fromkeys((*wanted.required_keys, *wanted.labels)):
-        problem = _key_problem(answer, key, wanted)
-        if problem:
-            return problem
-    return ""
+        return "not a JSON object", completion
+    return _object_problem(answer, wanted), _words(answer, wanted)
 
 
 def answer_labels(completion: str, wanted: AnswerFormat) -> str | None:
@@ -30,10 +31,19 @@ def answer_labels(completion: str, wanted: AnswerFormat) -> str | None:
 
 def answer_text(completion: str, wanted: AnswerFormat) -> str:
     """What is written in words in an answer: the values of a JSON object that are not labels, or the answer itself."""
-    answer = _object(completion) if wanted.kind == "json" else None
-    if answer is None:
-        return completion
+    return read_answer(completion, wanted)[1]
+
+
+def _words(answer: dict[str, Any], wanted: AnswerFormat) -> str:
     return "\n".join(v for k, v in answer.items() if isinstance(v, str) and k not in wanted.labels)
+
+
+def _object_problem(answer: dict[str, Any], wanted: AnswerFormat) -> str:
+    for key in dict.fromkeys((*wanted.required_keys, *wanted.labels)):
+        problem = _key_problem(answer, key, wanted)
+        if problem:
+            return problem
+    return ""
 
 
 def _key_problem(answer: dict[str, Any], key: str, wanted: AnswerFormat) -> str:

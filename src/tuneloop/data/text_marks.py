@@ -6,19 +6,21 @@ from __future__ import annotations
 import html
 import re
 from functools import cache
+from itertools import islice
 from typing import Any
 
 UNKNOWN_LANGUAGE = "und"
 MIN_LANGUAGE_LETTERS = 20
 MIN_LANGUAGE_CONFIDENCE = 0.9
 
-_CODE = re.compile(r"```.*?```|`[^`\n]+`", re.DOTALL)
-_TAG = re.compile(
+# Patterns that are never changed without a look at `tuneloop.data.hints`, which must not miss what they find.
+CODE = re.compile(r"```.*?```|`[^`\n]+`", re.DOTALL)
+TAG = re.compile(
     r"</?(?:html|head|body|style|script|meta|link|div|span|p|br|hr|b|i|u|em|strong|a|img|font|center|table|tbody|thead|tr"
     r"|td|th|ul|ol|li|h[1-6]|pre|code|blockquote|form|input|button|iframe|svg|o:p)(?:\s+[\w:-]+\s*=[^<>]*)?\s*/?>|<!--",
     re.IGNORECASE,
 )
-_ENTITY = re.compile(r"&(?:nbsp|amp|quot|lt|gt|apos|ndash|mdash|hellip|[lr][sd]quo|#\d{2,5}|#x[0-9a-f]{2,5});")
+ENTITY = re.compile(r"&(?:nbsp|amp|quot|lt|gt|apos|ndash|mdash|hellip|[lr][sd]quo|#\d{2,5}|#x[0-9a-f]{2,5});")
 
 _HEADER = r"(?:from|sent|to|cc|date|subject):"
 _MAIL = (
@@ -36,6 +38,8 @@ _SPECIAL = re.compile(
     r"<\|[\w ./-]{1,40}\|>|\[/?INST\]|<</?SYS>>|</?s>(?!\w)|<(?:bos|eos|pad|unk)>|<(?:start|end)_of_turn>"
     r"|<\uff5c[^\uff5c\n]{1,40}\uff5c>|\[(?:BOS|EOS|PAD|UNK|CLS|SEP|MASK)\]"
 )
+
+_BROKEN = re.compile("[\ufffd\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff]|â€[\x80-\uffff]|Ã[\x80-\xbf]")
 
 _RULES = r"(?:instructions?|rules?|guidelines?|prompts?|directions?|polic(?:y|ies)|safeguards?|restrictions?)"
 _INJECTION = tuple(
@@ -66,10 +70,10 @@ _INJECTION = tuple(
 
 def count_html(text: str) -> int:
     """Tags and character references, those that were escaped once more included; code in backticks is left alone."""
-    text = _CODE.sub("", text)
+    text = CODE.sub("", text)
     once = html.unescape(text)
-    escaped_tags = len(_TAG.findall(once)) - len(_TAG.findall(text)) if once != text else 0
-    return len(_TAG.findall(text)) + len(_ENTITY.findall(text)) + max(escaped_tags, 0)
+    escaped_tags = len(TAG.findall(once)) - len(TAG.findall(text)) if once != text else 0
+    return len(TAG.findall(text)) + len(ENTITY.findall(text)) + max(escaped_tags, 0)
 
 
 def count_mail_marks(text: str) -> int:
@@ -90,16 +94,22 @@ def count_injections(text: str) -> int:
 
 
 def has_broken_characters(text: str) -> bool:
-    """Replacement and control characters, and UTF-8 that was once read as Latin-1 (`â€™`, `Ã¤`)."""
-    return bool(re.search("[\ufffd\x00-\x08\x0b\x0c\x0e-\x1f]|â€[\x80-\uffff]|Ã[\x80-\xbf]", text))
+    """Replacement and control characters, halves of surrogate pairs, and UTF-8 that was once read as Latin-1 (`â€™`,
+    `Ã¤`)."""
+    return bool(_BROKEN.search(text))
 
 
 def detect_language(text: str) -> str:
     """ISO 639-1 code, or `und` where the text is too short or the answer too uncertain to hold a row back for it."""
-    if sum(c.isalpha() for c in text) < MIN_LANGUAGE_LETTERS:
+    if not has_enough_letters(text):
         return UNKNOWN_LANGUAGE
     language, confidence = _identifier().classify(text)
     return str(language) if confidence >= MIN_LANGUAGE_CONFIDENCE else UNKNOWN_LANGUAGE
+
+
+def has_enough_letters(text: str) -> bool:
+    """Whether a language can be told at all; reads no more letters than it needs."""
+    return next(islice(filter(str.isalpha, text), MIN_LANGUAGE_LETTERS - 1, None), None) is not None
 
 
 @cache
