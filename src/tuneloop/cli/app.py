@@ -7,7 +7,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from tuneloop.cli import run_commands, stack_commands
+from tuneloop.cli import data_commands, run_commands, stack_commands, validate_command
 from tuneloop.errors import TuneloopError
 
 HELP = """Keep a fine-tuned model up to date: validate, train, evaluate, review, and again.
@@ -38,6 +38,8 @@ app = typer.Typer(
 )
 stack_commands.register(app)
 run_commands.register(app)
+data_commands.register(app)
+validate_command.register(app)
 
 
 @app.callback(invoke_without_command=True)

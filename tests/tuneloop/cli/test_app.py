@@ -10,7 +10,7 @@ from tuneloop.cli.app import app
 from tuneloop.stack.services import SERVICE_NAMES
 from tuneloop.stack.state import new_state, save_state
 
-COMMANDS = ("up", "down", "status", "logs", "secrets", "deploy", "run", "validate-recipe", "report")
+COMMANDS = ("up", "down", "status", "logs", "secrets", "deploy", "run", "validate-recipe", "report", "data")
 RECIPE = "name: tiny\ndata: {sources: [{name: s, path: rows.jsonl}]}\nmodel: {base: x}\n"
 
 

@@ -1,0 +1,252 @@
+"""`tuneloop data log`, `show` and `diff`: the data versions of this workspace."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tuneloop.errors import DataError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from tuneloop.history.data_lineage import Lineage
+    from tuneloop.records import Record, Rejection
+    from tuneloop.results import DataManifest
+
+BATCH_ROWS = 5000
+WIDE = 10_000
+"""Columns of a pipe: rows are never folded there, so that `grep` and `cut` work."""
+
+RecipeName = Annotated[str | None, typer.Option("--recipe", help="Only versions of the recipe with this name.")]
+AsJson = Annotated[bool, typer.Option("--json", help="JSON for other programs.")]
+
+
+def register(app: typer.Typer) -> None:
+    data = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+    for name, command in (("log", log), ("show", show), ("diff", diff)):
+        data.command(name)(command)
+    app.add_typer(
+        data,
+        name="data",
+        help="Look at data versions: what was made of which sources, what was set aside and why, what changed.",
+        rich_help_panel="The loop",
+    )
+
+
+def log(*, recipe: RecipeName = None, as_json: AsJson = False) -> None:
+    """List the data versions, oldest first: rows in, kept and set aside, rows per split, the most frequent reasons."""
+    from tuneloop.history.data_terminal import log_rows, print_log
+
+    manifests = _manifests(_workspace(), recipe)
+    if as_json:
+        _echo([r | {"reasons": m.reasons} for r, m in zip(log_rows(manifests), manifests, strict=True)])
+    else:
+        print_log(manifests, _console())
+
+
+def show(
+    version: Annotated[
+        str | None, typer.Argument(help="A version or its first letters; the latest if left out.")
+    ] = None,
+    row: Annotated[str | None, typer.Argument(help="Id of one row (or source:line): tell its story instead.")] = None,
+    *,
+    recipe: RecipeName = None,
+    as_json: AsJson = False,
+    quarantine: Annotated[bool, typer.Option(help="List the rows that were set aside, and why.")] = False,
+    raw: Annotated[bool, typer.Option(help="With --quarantine: the rows' text too, personal data included.")] = False,
+    page: Annotated[bool, typer.Option(help="Print where the report page is, to open it in a browser.")] = False,
+) -> None:
+    """Show one data version: steps, checks, splits, slices and sources. No text of rows is shown without --raw.
+
+    With the id of a row: its source and line, who reviewed it, its split and cluster, or why it was set aside and
+    which row was kept in its place.
+    """
+    if raw and not quarantine:
+        raise typer.BadParameter("--raw goes with --quarantine")
+    workspace = _workspace()
+    manifest = _find(_manifests(workspace, recipe), version)
+    folder = workspace / "data" / manifest.version
+    if row is not None:
+        _show_row(folder, row, as_json=as_json)
+    elif quarantine:
+        _show_quarantine(folder, raw=raw, as_json=as_json)
+    elif page:
+        typer.echo(_page(folder))
+    elif as_json:
+        _echo(manifest.model_dump(mode="json"))
+    else:
+        _show_manifest(manifest)
+
+
+def diff(
+    old: Annotated[str | None, typer.Argument(help="A version or its first letters; NEW's parent if left out.")] = None,
+    new: Annotated[str | None, typer.Argument(help="Another one; the latest of the same recipe if left out.")] = None,
+    *,
+    recipe: RecipeName = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what changed between two data versions: rows by split, reasons, slices, sources and settings.
+
+    Exit code 1 when a row is in another split than before, which must never happen.
+    """
+    from tuneloop.history.data_diff import diff as compare
+
+    workspace = _workspace()
+    before, after = _pair(_manifests(workspace, recipe), old, new)
+    found = compare(before, after, _contents(workspace, before), _contents(workspace, after))
+    if as_json:
+        _echo(found.model_dump(mode="json"))
+    else:
+        from tuneloop.history.data_terminal import print_diff
+
+        print_diff(found, _console())
+    if found.moved:
+        raise typer.Exit(1)
+
+
+def _pair(manifests: list[DataManifest], old: str | None, new: str | None) -> tuple[DataManifest, DataManifest]:
+    if old is None:
+        after = manifests[-1]
+        if not after.parents:
+            raise DataError(f"{after.version} is the first version of {after.recipe}: there is nothing to compare with")
+        return _find(manifests, after.parents[-1]), after
+    before = _find(manifests, old)
+    return before, _find([m for m in manifests if new is not None or m.recipe == before.recipe], new)
+
+
+def _show_manifest(manifest: DataManifest) -> None:
+    from tuneloop.history.data_terminal import print_manifest
+
+    print_manifest(manifest, _console())
+
+
+def _show_row(folder: Path, name: str, *, as_json: bool) -> None:
+    from tuneloop.history.data_terminal import print_lineage
+
+    stories = _stories(folder, name)
+    if as_json:
+        _echo([s.model_dump(mode="json") for s in stories])
+        return
+    for story in stories:
+        print_lineage(story, _console())
+
+
+def _stories(folder: Path, name: str) -> list[Lineage]:
+    """The row in its split, and every row of that id that was set aside.
+
+    Raises:
+        DataError: no row of this version has the id.
+    """
+    from tuneloop.data.snapshots import SPLITS, load_clusters, read_quarantine, stream_rows
+    from tuneloop.history.data_lineage import kept_row, named, set_aside_row
+
+    found = []
+    for split in SPLITS:
+        file = folder / f"{split}.parquet"
+        cluster = load_clusters(file).get(name)  # two thin columns: the texts are read only of the split that has it
+        if cluster is not None:
+            found += [kept_row(r, split, cluster) for r in stream_rows(file) if r.id == name]
+    found += [set_aside_row(r, _record_in(r)) for r in named(read_quarantine(folder), name)]
+    if not found:
+        raise DataError(f"{folder.name} has no row {name}, kept or set aside; it may be one beyond the recipe's limits")
+    return found
+
+
+def _record_in(rejection: Rejection) -> Record | None:
+    """The record that was set aside whole; None where the row was never readable."""
+    from tuneloop.records import Record
+
+    try:
+        return Record.from_json(json.loads(rejection.raw or ""))
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def _show_quarantine(folder: Path, *, raw: bool, as_json: bool) -> None:
+    from tuneloop.data.snapshots import read_quarantine
+
+    if raw:
+        typer.echo("These rows are raw: they may hold personal data. Keep them on this machine.", err=True)
+    rows = (_set_aside(r, raw=raw) for r in read_quarantine(folder))
+    if as_json:
+        _echo(list(rows))
+        return
+    for line in _lines(rows):
+        typer.echo(line)
+
+
+def _set_aside(rejection: Rejection, *, raw: bool) -> dict[str, Any]:
+    names = ("source", "line", "record_id", "reason", "detail", "related", *(["raw"] if raw else []))
+    return {name: getattr(rejection, name) for name in names}
+
+
+def _lines(rows: Iterator[dict[str, Any]]) -> Iterator[str]:
+    """A line each, made while reading: a quarantine may be larger than memory."""
+    from tuneloop.history.data_terminal import visible
+
+    for row in rows:
+        instead = f" (see {row['related']})" if row["related"] else ""
+        line = f"{row['source']}:{row['line']}".ljust(24) + f" {row['reason']:<20} {row['detail']}{instead}"
+        yield visible(line)
+        if "raw" in row:
+            yield f"    {visible(row['raw'] or '')}"
+
+
+def _page(folder: Path) -> str:
+    file = folder / "report.html"
+    if not file.is_file():
+        raise DataError(f"there is no report at {file}: run the validation again")
+    return str(file)
+
+
+def _manifests(workspace: Path, recipe: str | None) -> list[DataManifest]:
+    from tuneloop.data.snapshots import list_manifests
+
+    found = list_manifests(workspace, recipe)
+    if not found:
+        raise DataError(
+            f"no data versions {f'of {recipe} ' if recipe else ''}in {workspace} yet: "
+            "`tuneloop run deployments/recipes/NAME.yaml` makes one"
+        )
+    return found
+
+
+def _find(manifests: list[DataManifest], version: str | None) -> DataManifest:
+    """The version that begins like this, or the latest."""
+    if version is None:
+        return manifests[-1]
+    found = [m for m in manifests if m.version == version] or [m for m in manifests if m.version.startswith(version)]
+    if len(found) == 1:
+        return found[0]
+    known = ", ".join(m.version for m in (found or manifests)[-10:])
+    raise DataError(f"{version} is {'ambiguous' if found else 'no known data version'}; there are: {known}")
+
+
+def _contents(workspace: Path, manifest: DataManifest) -> dict[str, dict[str, str]]:
+    """What the rows of each split hold, as hashes."""
+    from tuneloop.data.snapshots import SPLITS, stream_rows
+    from tuneloop.history.data_diff import contents
+
+    return {s: contents(stream_rows(workspace / "data" / manifest.version / f"{s}.parquet")) for s in SPLITS}
+
+
+def _workspace() -> Path:
+    from tuneloop.settings import Settings
+
+    return Settings().workspace_path
+
+
+def _console() -> Console:
+    from rich.console import Console
+
+    return Console(width=None if sys.stdout.isatty() else WIDE, highlight=False)
+
+
+def _echo(value: Any) -> None:
+    typer.echo(json.dumps(value, indent=2))

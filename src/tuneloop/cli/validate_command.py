@@ -1,0 +1,58 @@
+"""`tuneloop validate`: check files as the data gate would, without running anything."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import typer
+
+from tuneloop.errors import ServiceError
+
+MODULE = "expectations.alone"
+UNUSABLE = 2
+PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+
+
+def register(app: typer.Typer) -> None:
+    app.command("validate", rich_help_panel="Data", context_settings=PASSED_ON, add_help_option=False)(validate)
+
+
+def validate(context: typer.Context) -> None:
+    """Check files of training rows, reviewers' answers or traffic: `tuneloop validate FILE... [OPTIONS]`.
+
+    `tuneloop validate --help` shows the options. Exit codes: 0 nothing found; 1 something found; 2 a file or an
+    argument cannot be used.
+    """
+    from tuneloop.settings import Settings
+
+    try:
+        code = run_check(context.args, root=Settings().root)
+    except ServiceError as error:
+        typer.echo(f"error: {error}", err=True)
+        code = UNUSABLE  # 1 would say that something was found
+    raise typer.Exit(code)
+
+
+def run_check(arguments: list[str], *, root: Path) -> int:
+    """Run the project's own expectations on the arguments, here in the current folder; returns the exit code.
+
+    In a process of its own, because the library must not import the project's expectations.
+
+    Raises:
+        ServiceError: the project's root has no expectations.
+    """
+    root = root.resolve()
+    if not (root / "expectations" / "alone").is_dir():
+        raise ServiceError(
+            f"there is no expectations/alone in {root}: run this in the project's root, or set TUNELOOP_ROOT"
+        )
+    environment = {
+        **os.environ,
+        "TUNELOOP_ROOT": str(root),
+        "PYTHONPATH": os.pathsep.join(p for p in (str(root), os.environ.get("PYTHONPATH", "")) if p),
+    }
+    # -P: a folder of the same name where the user stands must not win over the project's.
+    return subprocess.run([sys.executable, "-P", "-m", MODULE, *arguments], env=environment, check=False).returncode
