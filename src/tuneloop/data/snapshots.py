@@ -1,66 +1,66 @@
 """Data versions: folders that are written once, named by their content, and never changed afterwards.
 
 `<workspace>/data/<version>/` holds {train,validation,test}.parquet (id, cluster, record as JSON), quarantine.jsonl
-(what was set aside, with the raw row, readable by the owner alone) and manifest.json (counts, sources, checks; no
-text).
+(what was set aside, with the raw row, readable by the owner alone), manifest.json (counts, sources, checks; no text
+but masked examples) and report.html. Why folders and no table format: docs/adr/0001-data-versions.md.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
+import logging
 import os
 import shutil
 import tempfile
-import time
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
+from pydantic import ValidationError
+
+from tuneloop.data.staging import record_of, rejection_line, remove_stale
 from tuneloop.errors import DataError
 from tuneloop.records import Record, Rejection, Split, content_hash
+from tuneloop.results import DataManifest
+
+log = logging.getLogger(__name__)
 
 SPLITS: tuple[Split, ...] = get_args(Split)
+COLUMNS = {"id": "string", "cluster": "string", "record": "string (JSON)"}
 VERSION_DIGITS = 12
-STALE_SECONDS = 3600.0
+ROW_GROUP = 5000
 
-Row = tuple[Record, str]
-"""A record and the name of its cluster."""
-
-
-def version_of(splits: Mapping[Split, Sequence[Row]], config: Mapping[str, Any]) -> str:
-    """12 hex digits: equal rows in equal splits under an equal configuration have an equal version."""
-    rows = {s: [content_hash([r.to_json(), cluster]) for r, cluster in splits.get(s, ())] for s in SPLITS}
-    return content_hash([rows, config])[:VERSION_DIGITS]
+Row = tuple[Split, str, str, str]
+"""Split, id, name of the cluster, record as JSON."""
 
 
 def write_snapshot(
     workspace: Path,
     *,
-    splits: Mapping[Split, Sequence[Row]],
-    quarantine: Sequence[Rejection],
+    rows: Iterable[Row],
+    quarantine: Iterable[Rejection],
     config: Mapping[str, Any],
-    manifest: Mapping[str, Any],
+    describe: Callable[[str, DataManifest | None], tuple[DataManifest, str]],
 ) -> Path:
     """Write a data version and return its folder; a version that is there already is not written again.
 
-    A kill at any moment leaves no half-written version. Quarantine and manifest are not part of the content: when
-    only they differ (a broken line more in the file), they are replaced, one file at a time.
+    Equal rows in equal splits under an equal configuration have an equal version. `describe` is given the version, and
+    what is known of it where it was made before; it returns the manifest and the report's HTML. A kill at any moment
+    leaves no half-written version. Quarantine, manifest and report are not part of the content: when only they differ
+    (a broken line more in the file), they are replaced, one file at a time.
     """
-    version = version_of(splits, config)
-    folder = workspace / "data" / version
-    about = {"version": version, **manifest, "config": dict(config)}
-    if folder.is_dir():
-        _refresh(folder, quarantine, about)
-        return folder
-    folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    _remove_stale(folder.parent)
-    partial = Path(tempfile.mkdtemp(prefix=f".{version}-", dir=folder.parent))
+    parent = workspace / "data"
+    parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    remove_stale(parent)
+    partial = Path(tempfile.mkdtemp(prefix=".version-", dir=parent))
     try:
-        for split in SPLITS:
-            _write_rows(partial / f"{split}.parquet", splits.get(split, ()))
+        version = content_hash([_write_rows(partial, rows), config])[:VERSION_DIGITS]
+        folder = parent / version
         write_quarantine(partial / "quarantine.jsonl", quarantine)
-        _write_private(partial / "manifest.json", json.dumps(about, indent=2, ensure_ascii=False))
+        manifest, page = describe(version, _known(folder))
+        _write_private(partial / "manifest.json", manifest.model_dump_json(indent=2))
+        _write_private(partial / "report.html", page)
         _move(partial, folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
@@ -72,37 +72,90 @@ def load_rows(path: Path) -> list[Record]:
     return [Record.from_json(json.loads(text)) for text in _column(path, "record")]
 
 
+def stream_rows(path: Path) -> Iterator[Record]:
+    """The same, a batch at a time: the texts of a whole split may not fit in memory."""
+    from pyarrow import parquet
+
+    if not path.is_file():
+        raise DataError(f"there are no rows at {path}; run the validation first")
+    with parquet.ParquetFile(path) as file:
+        for batch in file.iter_batches(ROW_GROUP, columns=["record"]):
+            yield from map(record_of, batch.column(0).to_pylist())
+
+
 def load_clusters(path: Path) -> dict[str, str]:
     """Record id -> cluster, for statistics that must not take near-relatives for independent rows."""
     return dict(zip(_column(path, "id"), _column(path, "cluster"), strict=True))
 
 
-def load_manifest(folder: Path) -> dict[str, Any]:
+def load_manifest(folder: Path) -> DataManifest:
     """What is known of a data version.
 
     Raises:
-        DataError: there is no such version.
+        DataError: there is no such version, or another release of tuneloop wrote it.
     """
     try:
-        manifest: dict[str, Any] = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+        return DataManifest.model_validate_json((folder / "manifest.json").read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise DataError(f"there is no data version at {folder}; run the validation first") from error
-    return manifest
+    except ValidationError as error:
+        raise DataError(f"{folder} was written by another release of tuneloop; run the validation again") from error
+
+
+def list_manifests(workspace: Path, recipe: str | None = None) -> list[DataManifest]:
+    """All data versions (of a recipe), in the order in which they were last made. Other releases' are left out."""
+    files = (workspace / "data").glob("[!.]*/manifest.json")
+    found = []
+    for file in sorted(files, key=lambda f: f.stat().st_mtime_ns):
+        try:
+            found.append(load_manifest(file.parent))
+        except DataError as error:
+            log.warning("%s", error)
+    return [m for m in found if recipe in {None, m.recipe}]
 
 
 def latest_version(workspace: Path, recipe: str) -> str | None:
     """The version that was written last for a recipe; None before the first."""
-    written = [
-        (path.stat().st_mtime, m["version"])
-        for path in (workspace / "data").glob("[!.]*/manifest.json")
-        if (m := load_manifest(path.parent)).get("recipe") == recipe
-    ]
-    return max(written)[1] if written else None
+    manifests = list_manifests(workspace, recipe)
+    return manifests[-1].version if manifests else None
+
+
+def read_quarantine(folder: Path) -> Iterator[Rejection]:
+    """What was set aside when the version was made, raw rows included."""
+    with (folder / "quarantine.jsonl").open(encoding="utf-8", errors="surrogatepass") as lines:
+        for line in lines:
+            yield Rejection(**json.loads(line))
 
 
 def write_quarantine(path: Path, quarantine: Iterable[Rejection]) -> None:
     """One rejection a line, raw row included: the file is for the owner's eyes alone (mode 0600)."""
-    _write_private(path, "".join(json.dumps(asdict(r), ensure_ascii=False) + "\n" for r in quarantine))
+    _write_private(path, map(rejection_line, quarantine))
+
+
+def _write_rows(folder: Path, rows: Iterable[Row]) -> dict[str, str]:
+    """Write the rows of every split as they come; a hash of each split's content."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    schema = pa.schema([(name, pa.string()) for name in COLUMNS])
+    writers = {s: parquet.ParquetWriter(folder / f"{s}.parquet", schema, compression="zstd") for s in SPLITS}
+    hashes = {s: hashlib.sha256() for s in SPLITS}
+    waiting: dict[Split, list[tuple[str, str, str]]] = {s: [] for s in SPLITS}
+
+    def write(split: Split, enough: int) -> None:
+        if len(waiting[split]) >= enough:
+            columns: Sequence[Sequence[str]] = list(zip(*waiting[split], strict=True))
+            writers[split].write_table(pa.table([pa.array(c, pa.string()) for c in columns], schema=schema))
+            waiting[split].clear()
+
+    for split, row_id, cluster, record in rows:
+        hashes[split].update(json.dumps([row_id, cluster, record]).encode())
+        waiting[split].append((row_id, cluster, record))
+        write(split, ROW_GROUP)
+    for split in SPLITS:
+        write(split, 1)
+        writers[split].close()
+    return {s: h.hexdigest() for s, h in hashes.items()}
 
 
 def _column(path: Path, name: str) -> list[str]:
@@ -115,48 +168,31 @@ def _column(path: Path, name: str) -> list[str]:
     return values
 
 
-def _write_rows(path: Path, rows: Sequence[Row]) -> None:
-    import pyarrow as pa
-    from pyarrow import parquet
-
-    columns = {
-        "id": [r.id for r, _ in rows],
-        "cluster": [c for _, c in rows],
-        "record": [json.dumps(r.to_json(), ensure_ascii=False) for r, _ in rows],
-    }
-    parquet.write_table(pa.table({name: pa.array(values, pa.string()) for name, values in columns.items()}), path)
+def _known(folder: Path) -> DataManifest | None:
+    try:
+        return load_manifest(folder)
+    except DataError:
+        return None
 
 
-def _refresh(folder: Path, quarantine: Sequence[Rejection], about: Mapping[str, Any]) -> None:
-    old = load_manifest(folder)
-    lasting = {k: old[k] for k in ("created_at", "parents") if k in old}
-    write_quarantine(folder / "quarantine.jsonl", quarantine)
-    text = json.dumps({**about, **lasting}, indent=2, ensure_ascii=False)
-    if text != json.dumps(old, indent=2, ensure_ascii=False):
-        _write_private(folder / "manifest.json", text)
-
-
-def _write_private(path: Path, text: str) -> None:
-    """Through a file of mode 0600 from its first byte on, then in one step to its name."""
+def _write_private(path: Path, text: str | Iterable[str]) -> None:
+    """Into a file of mode 0600 from its first byte on (mkstemp), then in one step to its name."""
     handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
     try:
         with os.fdopen(handle, "w", encoding="utf-8", errors="surrogatepass") as file:
-            file.write(text)
+            file.writelines([text] if isinstance(text, str) else text)
         Path(name).replace(path)
     finally:
         Path(name).unlink(missing_ok=True)
 
 
 def _move(partial: Path, folder: Path) -> None:
+    """Give the finished folder its name. Where the version is there already (made before, or by somebody faster),
+    only what is not content is renewed."""
     try:
         partial.rename(folder)
     except OSError:
-        if not folder.is_dir():  # somebody else finished the same version first: equal content, nothing lost
+        if not folder.is_dir():
             raise
-
-
-def _remove_stale(parent: Path) -> None:
-    """What killed runs have left; a young one may still be at work."""
-    for leftover in parent.glob(".*-*"):
-        if leftover.is_dir() and time.time() - leftover.stat().st_mtime > STALE_SECONDS:
-            shutil.rmtree(leftover, ignore_errors=True)
+        for name in ("quarantine.jsonl", "report.html", "manifest.json"):  # the manifest last: it is what is looked for
+            (partial / name).replace(folder / name)

@@ -4,37 +4,91 @@ import json
 import os
 import stat
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.tuneloop.data.rows import a_record
-from tuneloop.data.snapshots import latest_version, load_clusters, load_manifest, load_rows, write_snapshot
+from tuneloop.data.snapshots import (
+    Row,
+    latest_version,
+    list_manifests,
+    load_clusters,
+    load_manifest,
+    load_rows,
+    read_quarantine,
+    write_snapshot,
+)
+from tuneloop.data.staging import record_text
 from tuneloop.errors import DataError
-from tuneloop.records import Rejection, Split
+from tuneloop.records import Record, Rejection
+from tuneloop.results import DataManifest
 
-SPLITS: dict[Split, Any] = {
-    "train": [(a_record("kettle ☕", id="a"), "c1")],
-    "validation": [],
-    "test": [(a_record("lamp", id="b"), "c2")],
-}
+KETTLE, LAMP = a_record("kettle ☕", id="a"), a_record("lamp", id="b")
 BAD = Rejection("pool", 3, None, "broken_json", "at column 1", raw="{")
 
 
-def write(workspace: Path, splits: dict[Split, Any] | None = None, **more: Any) -> Path:
-    usual: dict[str, Any] = {"quarantine": [BAD], "config": {"salt": "s"}, "manifest": {"recipe": "r"}}
-    return write_snapshot(workspace, splits=splits or SPLITS, **{**usual, **more})
+def row(split: Any, record: Record, cluster: str) -> Row:
+    return split, record.id, cluster, record_text(record)
+
+
+ROWS = (row("train", KETTLE, "c1"), row("test", LAMP, "c2"))
+
+
+def manifest_of(version: str, recipe: str = "r", **more: Any) -> DataManifest:
+    usual: dict[str, Any] = {
+        "version": version,
+        "recipe": recipe,
+        "created_at": "2026-11-22T00:00:00Z",
+        "parents": [],
+        "tuneloop": "0",
+        "commit": None,
+        "config": {},
+        "columns": {},
+        "sources": [],
+        "review_rows": 0,
+        "rows_in": 3,
+        "rows_quarantined": 1,
+        "rows_unused": 0,
+        "rows": {},
+        "reasons": {},
+        "steps": [],
+        "checks": [],
+    }
+    return DataManifest(**{**usual, **more})
+
+
+def first(before: DataManifest | None) -> dict[str, str]:
+    return {"created_at": before.created_at} if before else {}
+
+
+def write(
+    workspace: Path,
+    rows: Sequence[Row] = ROWS,
+    quarantine: Sequence[Rejection] = (BAD,),
+    salt: str = "s",
+    **about: Any,
+) -> Path:
+    return write_snapshot(
+        workspace,
+        rows=rows,
+        quarantine=quarantine,
+        config={"salt": salt},
+        describe=lambda version, before: (manifest_of(version, **{**about, **first(before)}), "<p>page</p>"),
+    )
 
 
 def test_what_is_written_is_read_again(tmp_path: Path) -> None:
     folder = write(tmp_path)
 
-    assert load_rows(folder / "train.parquet") == [SPLITS["train"][0][0]]
+    assert load_rows(folder / "train.parquet") == [KETTLE]
     assert load_rows(folder / "validation.parquet") == []
     assert load_clusters(folder / "test.parquet") == {"b": "c2"}
-    assert json.loads((folder / "quarantine.jsonl").read_text())["reason"] == "broken_json"
-    assert load_manifest(folder)["version"] == folder.name
+    assert list(read_quarantine(folder)) == [BAD]
+    assert load_manifest(folder).version == folder.name
+    assert (folder / "report.html").read_text() == "<p>page</p>"
 
 
 def test_equal_content_is_one_version_and_is_not_written_twice(tmp_path: Path) -> None:
@@ -46,21 +100,24 @@ def test_equal_content_is_one_version_and_is_not_written_twice(tmp_path: Path) -
     assert [p.name for p in (tmp_path / "data").iterdir()] == [folder.name]
 
 
-def test_other_rows_splits_or_settings_are_another_version(tmp_path: Path) -> None:
-    moved: dict[Split, Any] = {**SPLITS, "train": [], "validation": SPLITS["train"]}
+def test_other_rows_splits_clusters_or_settings_are_another_version(tmp_path: Path) -> None:
+    others = (
+        write(tmp_path),
+        write(tmp_path, (row("validation", KETTLE, "c1"), ROWS[1])),
+        write(tmp_path, (row("train", KETTLE, "c3"), ROWS[1])),
+        write(tmp_path, ROWS[1:]),
+        write(tmp_path, salt="t"),
+    )
 
-    assert len({write(tmp_path), write(tmp_path, moved), write(tmp_path, config={"salt": "t"})}) == 3
+    assert len(set(others)) == 5
 
 
 def test_another_broken_line_is_the_same_version_with_a_newer_quarantine(tmp_path: Path) -> None:
-    folder = write(tmp_path, manifest={"recipe": "r", "rows_in": 3, "created_at": "first"})
+    folder = write(tmp_path, created_at="first", rows_in=3)
 
-    later = {"recipe": "r", "rows_in": 4, "created_at": "second"}
-
-    assert write(tmp_path, quarantine=[BAD, BAD], manifest=later) == folder
-    assert len((folder / "quarantine.jsonl").read_text().splitlines()) == 2
-    assert load_manifest(folder)["rows_in"] == 4
-    assert load_manifest(folder)["created_at"] == "first"
+    assert write(tmp_path, quarantine=[BAD, BAD], created_at="second", rows_in=4) == folder
+    assert len(list(read_quarantine(folder))) == 2
+    assert (load_manifest(folder).rows_in, load_manifest(folder).created_at) == (4, "first")
 
 
 def test_the_quarantine_is_for_its_owner_alone(tmp_path: Path) -> None:
@@ -71,22 +128,51 @@ def test_the_quarantine_is_for_its_owner_alone(tmp_path: Path) -> None:
 
 
 def test_a_half_written_folder_is_never_seen_and_is_cleared_away_in_time(tmp_path: Path) -> None:
-    killed = tmp_path / "data" / ".123456789012-abc"
-    killed.mkdir(parents=True)
-    (killed / "train.parquet").write_text("half")
-    os.utime(killed, (time.time() - 7200,) * 2)
+    killed, at_work = tmp_path / "data" / ".version-abc", tmp_path / "data" / ".staging-def"
+    for folder, age in ((killed, 7200), (at_work, 60)):
+        folder.mkdir(parents=True)
+        (folder / "train.parquet").write_text("half")
+        for path in (folder / "train.parquet", folder):
+            os.utime(path, (time.time() - age,) * 2)
 
     write(tmp_path)
 
     assert not killed.exists()
+    assert at_work.exists()
 
 
-def test_the_latest_version_of_a_recipe_is_known(tmp_path: Path) -> None:
+def test_rows_that_stop_coming_leave_nothing_behind(tmp_path: Path) -> None:
+    def broken() -> Any:
+        yield ROWS[0]
+        raise DataError("the source went away")
+
+    with pytest.raises(DataError, match="went away"):
+        write(tmp_path, broken())
+    assert list((tmp_path / "data").iterdir()) == []
+
+
+def test_the_latest_version_of_a_recipe_is_the_one_that_was_made_last(tmp_path: Path) -> None:
     assert latest_version(tmp_path, "r") is None
+    first = write(tmp_path)
+    second = write(tmp_path, salt="t")
+    write(tmp_path, salt="u", recipe="other")
+    assert latest_version(tmp_path, "r") == second.name
+
+    write(tmp_path)
+
+    assert latest_version(tmp_path, "r") == first.name
+    assert [m.version for m in list_manifests(tmp_path, "r")] == [second.name, first.name]
+
+
+def test_a_version_of_another_release_is_passed_over(tmp_path: Path) -> None:
     folder = write(tmp_path)
-    write(tmp_path, config={"salt": "t"}, manifest={"recipe": "other"})
+    old = tmp_path / "data" / "0123456789ab"
+    old.mkdir()
+    (old / "manifest.json").write_text(json.dumps({"version": "0123456789ab", "recipe": "r"}))
 
     assert latest_version(tmp_path, "r") == folder.name
+    with pytest.raises(DataError, match="another release"):
+        load_manifest(old)
 
 
 def test_a_missing_version_says_what_to_do(tmp_path: Path) -> None:
