@@ -1,28 +1,12 @@
 """Expect answers to have the form a recipe asks for."""
 
-# mypy: disable-error-code="misc, untyped-decorator"
+# mypy: disable-error-code="misc"
 # Great Expectations ships no type information.
 
 from __future__ import annotations
 
-from typing import Any
-
-import pandas as pd
-from great_expectations.execution_engine import PandasExecutionEngine
-from great_expectations.expectations.expectation import ColumnMapExpectation
-from great_expectations.expectations.metrics import ColumnMapMetricProvider, column_condition_partial
+from expectations.no_problem import ExpectNoProblem
 
 
-class _HasNoProblem(ColumnMapMetricProvider):
-    condition_metric_name = "column_values.tuneloop_has_no_problem"
-
-    @column_condition_partial(engine=PandasExecutionEngine)
-    def _pandas(cls, column: pd.Series[str], **_: Any) -> pd.Series[bool]:  # noqa: N805
-        return column == ""
-
-
-class ExpectAnswerAsAgreed(ColumnMapExpectation):
+class ExpectAnswerAsAgreed(ExpectNoProblem):
     """Values say what is wrong with an answer (not JSON, a key missing, a label not allowed), "" for nothing."""
-
-    map_metric = "column_values.tuneloop_has_no_problem"
-    success_keys = ("mostly",)

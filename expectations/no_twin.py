@@ -15,6 +15,7 @@ from great_expectations.expectations.metrics import ColumnMapMetricProvider, col
 
 class _NamesNoRow(ColumnMapMetricProvider):
     condition_metric_name = "column_values.tuneloop_names_no_row"
+    filter_column_isnull = False
 
     @column_condition_partial(engine=PandasExecutionEngine)
     def _pandas(cls, column: pd.Series[str], **_: Any) -> pd.Series[bool]:  # noqa: N805

@@ -16,6 +16,7 @@ from great_expectations.expectations.metrics import ColumnMapMetricProvider, col
 class _AtMost(ColumnMapMetricProvider):
     condition_metric_name = "column_values.tuneloop_at_most"
     condition_value_keys = ("most",)
+    filter_column_isnull = False
 
     @column_condition_partial(engine=PandasExecutionEngine)
     def _pandas(cls, column: pd.Series[int], most: int, **_: Any) -> pd.Series[bool]:  # noqa: N805

@@ -1,75 +1,101 @@
 """The expectations of instruction data, built from a recipe.
 
-Severity decides what a finding does: critical blocks the run, warning sets the row aside, info is only reported. Rows
-are looked at by themselves first and against each other afterwards, so that a sound row never leaves in favour of a
-flawed copy. The order of the expectations is the order of reasons: a row with several findings is counted under the
+Severity decides what a finding does: `block` stops the run, `quarantine` sets the row aside, `warn` is only reported.
+Rows are looked at by themselves first and against each other afterwards, so that a sound row never leaves in favour of
+a flawed copy. The order of the expectations is the order of reasons: a row with several findings is counted under the
 first.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 import great_expectations as gx
 import great_expectations.expectations as gxe
 
 from expectations.answer_as_agreed import ExpectAnswerAsAgreed
+from expectations.fresh import ExpectFresh
 from expectations.no_personal_data import ExpectNoPersonalData
 from expectations.no_twin import ExpectNoTwin
 from expectations.one_split_per_cluster import ExpectOneSplitPerCluster
 from expectations.plain_text import ExpectPlainText
-from tuneloop.data.columns import RELATION_COLUMNS
+from expectations.severities import expect, severities
+from expectations.worth_learning import ExpectWorthLearning
+from tuneloop.data.relation_columns import RELATION_COLUMNS
 from tuneloop.data.text_marks import UNKNOWN_LANGUAGE
-from tuneloop.recipes import Data
+from tuneloop.recipes import Checks, Data
+
+HTML_TRACES = 1
+"""One "&amp;" or one "<b>" is no mail template."""
 
 
-def row_suite(data: Data, *, max_tokens: int) -> gx.ExpectationSuite:
-    """What is expected of each row by itself; over the columns of `tuneloop.data.columns.row_columns`."""
-    return gx.ExpectationSuite(
-        name="rows",
-        expectations=[
-            gxe.ExpectColumnValuesToBeUnique(column="id", severity="critical", meta={"reason": "id_not_unique"}),
-            ExpectNoPersonalData(
-                column="pii_kinds",
-                allowed=data.checks.pii_allowed,
-                severity="warning",
-                meta={"reason": "personal_data"},
-            ),
-            ExpectPlainText(column="special_tokens", severity="warning", meta={"reason": "special_tokens"}),
-            ExpectPlainText(column="injections", severity="warning", meta={"reason": "prompt_injection"}),
-            ExpectAnswerAsAgreed(column="answer_problem", severity="warning", meta={"reason": "bad_answer"}),
-            # One "&amp;" or one "<b>" is no mail template.
-            ExpectPlainText(column="html_marks", most=1, severity="warning", meta={"reason": "html"}),
-            ExpectPlainText(column="html_marks", severity="info", meta={"reason": "html_trace"}),
-            ExpectPlainText(column="mail_marks", severity="warning", meta={"reason": "quoted_mail"}),
-            ExpectPlainText(column="broken_characters", severity="warning", meta={"reason": "broken_characters"}),
-            *_language_expectations(data),
-            gxe.ExpectColumnValuesToBeBetween(
-                column="total_tokens",
-                min_value=1,
-                max_value=max_tokens,
-                severity="warning",
-                meta={"reason": "too_long"},
-            ),
-        ],
-    )
+def row_suite(data: Data, *, max_tokens: int | None) -> gx.ExpectationSuite:
+    """What is expected of each row by itself; over the columns of `tuneloop.data.columns.row_columns`.
+
+    `max_tokens` None: lengths are not looked at, for want of a tokenizer.
+
+    Raises:
+        RecipeError: the recipe gives a severity to a reason that does not exist.
+    """
+    return gx.ExpectationSuite(name="rows", expectations=row_expectations(data, max_tokens))
 
 
-def relation_suite() -> gx.ExpectationSuite:
-    """What is expected of rows against each other; over the columns of `tuneloop.data.columns.relation_columns`."""
-    twins = [
-        ExpectNoTwin(column=column, severity="warning", meta={"reason": kind})
-        for kind, column in RELATION_COLUMNS.items()
-    ]
-    leak = ExpectOneSplitPerCluster(
-        column="splits_in_cluster", severity="critical", meta={"reason": "cluster_in_two_splits"}
-    )
-    return gx.ExpectationSuite(name="relations", expectations=[*twins, leak])
+def row_expectations(data: Data, max_tokens: int | None) -> list[Any]:
+    own = severities(data.checks)
 
+    def because(reason: str, kind: Any, column: str, **settings: Any) -> Any:
+        return expect(kind, column, reason, own[reason], **settings)
 
-def _language_expectations(data: Data) -> list[gxe.ExpectColumnValuesToBeInSet]:
-    if not data.checks.languages:
-        return []
-    allowed = [*data.checks.languages, UNKNOWN_LANGUAGE]
     return [
-        gxe.ExpectColumnValuesToBeInSet(column=c, value_set=allowed, severity="warning", meta={"reason": "language"})
-        for c in ("language", "answer_language")
+        because("id_not_unique", gxe.ExpectColumnValuesToBeUnique, "id"),
+        because("personal_data", ExpectNoPersonalData, "pii_kinds", allowed=data.checks.pii_allowed),
+        because("special_tokens", ExpectPlainText, "special_tokens"),
+        because("prompt_injection", ExpectPlainText, "injections"),
+        because("bad_answer", ExpectAnswerAsAgreed, "answer_problem"),
+        because("html", ExpectPlainText, "html_marks", most=HTML_TRACES),
+        because("html_trace", ExpectPlainText, "html_marks"),
+        because("quoted_mail", ExpectPlainText, "mail_marks"),
+        because("broken_characters", ExpectPlainText, "broken_characters"),
+        because("low_quality", ExpectWorthLearning, "low_quality"),
+        *(because("language", gxe.ExpectColumnValuesToBeInSet, **wanted) for wanted in _languages(data.checks)),
+        *_length(because, max_tokens),
+        *_age(because, data.checks),
     ]
+
+
+def relation_suite(data: Data) -> gx.ExpectationSuite:
+    """What is expected of rows against each other; over the columns of
+    `tuneloop.data.relation_columns.relation_columns`.
+
+    Raises:
+        RecipeError: the recipe gives a severity to a reason that does not exist.
+    """
+    own = severities(data.checks)
+    twins = [expect(ExpectNoTwin, column, kind, own[kind]) for kind, column in RELATION_COLUMNS.items()]
+    leak = "cluster_in_two_splits"
+    leaks = expect(ExpectOneSplitPerCluster, "splits_in_cluster", leak, own[leak])
+    return gx.ExpectationSuite(name="relations", expectations=[*twins, leaks])
+
+
+def _languages(checks: Checks) -> list[dict[str, Any]]:
+    if not checks.languages:
+        return []
+    allowed = [*checks.languages, UNKNOWN_LANGUAGE]
+    return [{"column": column, "value_set": allowed} for column in ("language", "answer_language")]
+
+
+def _length(because: Any, max_tokens: int | None) -> list[Any]:
+    """0 tokens are a row that the chat template refuses."""
+    if max_tokens is None:
+        return []
+    between = gxe.ExpectColumnValuesToBeBetween
+    return [because("too_long", between, "total_tokens", min_value=1, max_value=max_tokens)]
+
+
+def _age(because: Any, checks: Checks) -> list[Any]:
+    fresh = (
+        []
+        if checks.max_age_days is None
+        else [because("outdated", ExpectFresh, "age_days", max_days=checks.max_age_days)]
+    )
+    return [*fresh, because("bad_date", ExpectPlainText, "bad_date")]

@@ -1,10 +1,10 @@
-"""Run a suite over a frame and bring home which rows it does not like: ids and reasons, never a value."""
+"""Run a suite over a frame and bring home what came of each expectation: row ids and reasons, never a value."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import great_expectations as gx
 import pandas as pd
@@ -14,47 +14,63 @@ from great_expectations.data_context.types.base import (
     ProgressBarsConfig,
 )
 
-# With COMPLETE results Great Expectations would otherwise copy the offending values themselves into its result.
+from expectations.severities import OURS
+from tuneloop.recipes import Severity
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+ROW = "row"
+"""The name of the index during a validation. Great Expectations reads an index as a whole, a column cell by cell."""
+
+# With COMPLETE results Great Expectations would otherwise copy the offending values themselves into its result, and
+# write a query that names every row.
 RESULT_FORMAT = {
     "result_format": "COMPLETE",
-    "unexpected_index_column_names": ["id"],
+    "unexpected_index_column_names": [ROW],
     "exclude_unexpected_values": True,
+    "return_unexpected_index_query": False,
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One expectation that was not met. `severity` is critical, warning or info; `count` may exceed the ids (table
-    level)."""
+    """What came of one expectation, met or not. `count` may exceed the ids where it speaks of the table as a whole."""
 
     reason: str
     expectation: str
     column: str | None
-    severity: str
+    severity: Severity
+    success: bool
     count: int
     row_ids: tuple[str, ...]
 
-    def summary(self) -> dict[str, Any]:
-        """Without the ids, for manifests and reports."""
-        return {name: getattr(self, name) for name in ("reason", "expectation", "column", "severity", "count")}
-
 
 def validate(frame: pd.DataFrame, suite: gx.ExpectationSuite) -> list[Finding]:
-    """What the suite finds in the frame, which has a column `id`; in the suite's order.
+    """What came of every expectation of the suite, in its order; the frame has a column `id`.
+
+    A frame without rows meets everything.
 
     Raises:
-        RuntimeError: an expectation could not be computed at all, which Great Expectations itself would only note.
+        RuntimeError: an expectation could not be computed at all, which Great Expectations itself would only note, or
+            a column has empty cells, which it would pass over.
     """
-    if frame.empty:
-        return []
-    asset = _context().data_sources.add_pandas("rows").add_dataframe_asset("rows")
-    batch = asset.add_batch_definition_whole_dataframe("all").get_batch({"dataframe": frame})
+    _must_have_no_gaps(frame)
     order = {_identity(e.configuration): place for place, e in enumerate(suite.expectations)}
-    results = batch.validate(suite, result_format=RESULT_FORMAT).results
+    results = sorted(_results(frame, suite), key=lambda r: order[_identity(r.expectation_config)])
+    ids = frame["id"].to_numpy(dtype=object)  # every id as one object, however many findings name it
+    return [_finding(r, ids) for r in results]
+
+
+def _results(frame: pd.DataFrame, suite: gx.ExpectationSuite) -> list[Any]:
+    asset = _context().data_sources.add_pandas("rows").add_dataframe_asset("rows")
+    rows = frame.set_axis(pd.RangeIndex(len(frame), name=ROW))
+    batch = asset.add_batch_definition_whole_dataframe("all").get_batch({"dataframe": rows})
+    results: list[Any] = batch.validate(suite, result_format=RESULT_FORMAT).results
     for result in results:
         _must_have_run(result.expectation_config.type, result.exception_info)
-    results = sorted(results, key=lambda r: order[_identity(r.expectation_config)])
-    return [_finding(r) for r in results if not r.success]
+    return results
 
 
 def _context() -> Any:
@@ -74,6 +90,12 @@ def _identity(configuration: Any) -> tuple[str, str]:
     return configuration.type, repr(sorted((k, str(v)) for k, v in configuration.kwargs.items() if k != "batch_id"))
 
 
+def _must_have_no_gaps(frame: pd.DataFrame) -> None:
+    gaps = [str(column) for column in frame.columns if frame[column].isna().any()]
+    if gaps:
+        raise RuntimeError(f"empty cells in {', '.join(gaps)}: expectations say nothing about them, so write what is")
+
+
 def _must_have_run(expectation: str, info: Mapping[str, Any]) -> None:
     details = [info] if "raised_exception" in info else list(info.values())
     for detail in details:
@@ -81,19 +103,16 @@ def _must_have_run(expectation: str, info: Mapping[str, Any]) -> None:
             raise RuntimeError(f"{expectation} could not be computed: {detail['exception_message']}")
 
 
-def _finding(result: Any) -> Finding:
+def _finding(result: Any, ids: NDArray[np.object_]) -> Finding:
     configuration = result.expectation_config
     found = result.result
+    rows = [row for entry in found.get("unexpected_index_list") or () for row in entry[ROW]]
     return Finding(
         reason=configuration.meta["reason"],
         expectation=configuration.type,
         column=configuration.kwargs.get("column"),
-        severity=str(configuration.severity.value),
-        count=int(found.get("unexpected_count", 1)),
-        row_ids=tuple(str(i) for entry in found.get("unexpected_index_list") or () for i in _listed(entry["id"])),
+        severity=OURS[configuration.severity.value],
+        success=bool(result.success),
+        count=int(found.get("unexpected_count", not result.success)),
+        row_ids=tuple(map(str, ids[rows])) if rows else (),
     )
-
-
-def _listed(ids: Any) -> list[Any]:
-    """Depending on the engine an entry names one row or all of them."""
-    return ids if isinstance(ids, list) else [ids]

@@ -11,19 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from expectations.data_gate import prepare_data
+from tests.expectations.counting import WordCounter
 from tuneloop.data.snapshots import load_manifest, load_rows
 from tuneloop.errors import DataError
 from tuneloop.recipes import Checks, Data, Model, Recipe, Source
-from tuneloop.records import Record
 from tuneloop.results import DataReport
 
 TOPICS = ("kettle", "lamp", "duvet", "grinder", "bench", "parasol", "teapot", "mug", "rake", "wok")
 PLACES = ("kitchen", "garden", "attic", "hallway", "cellar", "shed")
 REVIEWS = Source(name="reviews", path="workspace:corrections.jsonl")
-
-
-def count_words(record: Record) -> int:
-    return len((record.prompt + " " + record.completion).split())
 
 
 def a_recipe(*sources: Source, checks: Checks | None = None, **data: Any) -> Recipe:
@@ -51,7 +47,7 @@ def write(path: Path, rows: list[Any]) -> None:
 
 def prepare(folder: Path, recipe: Recipe | None = None, feedback: tuple[Source, ...] = ()) -> DataReport:
     return prepare_data(
-        recipe or a_recipe(), root=folder, workspace=folder / "ws", count_tokens=count_words, feedback=feedback
+        recipe or a_recipe(), root=folder, workspace=folder / "ws", counter=WordCounter(), feedback=feedback
     )
 
 
@@ -73,7 +69,7 @@ def test_rows_go_through_to_a_version_and_flawed_ones_are_set_aside_with_their_r
             {"prompt": "x"},
             {"id": "twin", **{k: rows[0][k] for k in ("prompt", "completion")}},
             {"id": "pii", "prompt": "write to a.b@example.org", "completion": "ok"},
-            {"id": "long", "prompt": "word " * 60, "completion": "ok"},
+            {"id": "long", "prompt": " ".join(f"{t} {p}" for t in TOPICS for p in PLACES), "completion": "ok"},
         ],
     )
 
@@ -112,8 +108,8 @@ def test_a_version_knows_the_one_before(tmp_path: Path) -> None:
     write(tmp_path / "pool.jsonl", sound_rows(60))
     second = prepare(tmp_path)
 
-    assert load_manifest(Path(first.folder))["parents"] == []
-    assert load_manifest(Path(second.folder))["parents"] == [first.version]
+    assert load_manifest(Path(first.folder)).parents == []
+    assert load_manifest(Path(second.folder)).parents == [first.version]
 
 
 def test_a_held_out_source_is_the_whole_test_set(tmp_path: Path) -> None:

@@ -5,11 +5,16 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from expectations.severities import DEFAULTS, severities
 from expectations.sft_suite import relation_suite, row_suite
 from expectations.validating import Finding, validate
+from tuneloop.data.relation_columns import RELATION_COLUMNS
+from tuneloop.errors import RecipeError
 from tuneloop.recipes import Checks, Data, Source
 
-DATA = Data(sources=(Source(name="pool", path="x"),), checks=Checks(pii_allowed=("email",), languages=("en",)))
+SOURCES = (Source(name="pool", path="x"),)
+CHECKS = Checks(pii_allowed=("email",), languages=("en",), max_age_days=100)
+DATA = Data(sources=SOURCES, checks=CHECKS)
 CLEAN: dict[str, Any] = {
     "total_tokens": 9,
     "pii_kinds": "",
@@ -21,54 +26,76 @@ CLEAN: dict[str, Any] = {
     "language": "en",
     "answer_language": "und",
     "answer_problem": "",
+    "low_quality": "",
+    "preference_problem": "",
+    "age_days": -1,
+    "bad_date": False,
 }
-ALONE: dict[str, Any] = {
-    "contradiction_of": "",
-    "leaks_from": "",
-    "exact_copy_of": "",
-    "near_copy_of": "",
-    "splits_in_cluster": 1,
-}
+CATEGORIES = ("pii_kinds", "language", "answer_language", "answer_problem", "low_quality", "preference_problem")
+SMALL = ("html_marks", "mail_marks", "special_tokens", "injections")
+ALONE: dict[str, Any] = {**dict.fromkeys(RELATION_COLUMNS.values(), ""), "splits_in_cluster": 1}
+
+FLAWS = [
+    ({"pii_kinds": "card,email"}, "personal_data"),
+    ({"special_tokens": 1}, "special_tokens"),
+    ({"injections": 1}, "prompt_injection"),
+    ({"answer_problem": "not a JSON object"}, "bad_answer"),
+    ({"mail_marks": 1}, "quoted_mail"),
+    ({"broken_characters": True}, "broken_characters"),
+    ({"low_quality": "shouting"}, "low_quality"),
+    ({"language": "de"}, "language"),
+    ({"answer_language": "sv"}, "language"),
+    ({"total_tokens": 101}, "too_long"),
+    ({"total_tokens": 0}, "too_long"),
+    ({"age_days": 101}, "outdated"),
+]
 
 
-def row_findings(**changed: Any) -> list[Finding]:
+def row_frame(**changed: Any) -> pd.DataFrame:
+    """As `row_columns` makes it: few values are categories, small numbers are small."""
     frame = pd.DataFrame([{"id": "good", **CLEAN}, {"id": "bad", **CLEAN, **changed}, {"id": "fine", **CLEAN}])
-    return validate(frame, row_suite(DATA, max_tokens=100))
+    return frame.astype({**dict.fromkeys(CATEGORIES, "category"), **dict.fromkeys(SMALL, "int16")})
 
 
-@pytest.mark.parametrize(
-    ("changed", "reason"),
-    [
-        ({"pii_kinds": "card,email"}, "personal_data"),
-        ({"special_tokens": 1}, "special_tokens"),
-        ({"injections": 1}, "prompt_injection"),
-        ({"answer_problem": "not a JSON object"}, "bad_answer"),
-        ({"mail_marks": 1}, "quoted_mail"),
-        ({"broken_characters": True}, "broken_characters"),
-        ({"language": "de"}, "language"),
-        ({"answer_language": "sv"}, "language"),
-        ({"total_tokens": 101}, "too_long"),
-        ({"total_tokens": 0}, "too_long"),
-    ],
-)
-def test_a_flawed_row_is_named_by_a_warning_with_its_reason(changed: dict[str, Any], reason: str) -> None:
+def row_findings(data: Data = DATA, **changed: Any) -> list[Finding]:
+    return [f for f in validate(row_frame(**changed), row_suite(data, max_tokens=100)) if not f.success]
+
+
+def with_severity(**severity: Any) -> Data:
+    return Data(sources=SOURCES, checks=CHECKS.model_copy(update={"severity": severity}))
+
+
+@pytest.mark.parametrize(("changed", "reason"), FLAWS)
+def test_a_flawed_row_is_to_be_set_aside_with_its_reason(changed: dict[str, Any], reason: str) -> None:
     (finding,) = row_findings(**changed)
 
-    assert (finding.reason, finding.severity, finding.row_ids) == (reason, "warning", ("bad",))
+    assert (finding.reason, finding.severity, finding.count, finding.row_ids) == (reason, "quarantine", 1, ("bad",))
+
+
+def test_every_reason_of_rows_has_a_row_that_shows_it() -> None:
+    reasons = {e.meta["reason"] for e in row_suite(DATA, max_tokens=100).expectations}
+
+    shown = {reason for _, reason in FLAWS} | {"id_not_unique", "html", "html_trace", "bad_date"}
+    assert reasons == shown
 
 
 def test_sound_rows_and_allowed_kinds_are_no_findings() -> None:
     assert row_findings() == []
     assert row_findings(pii_kinds="email") == []
+    assert row_findings(age_days=100) == []
 
 
 def test_a_single_html_mark_is_only_reported() -> None:
-    assert [(f.reason, f.severity) for f in row_findings(html_marks=1)] == [("html_trace", "info")]
-    assert [f.severity for f in row_findings(html_marks=2)] == ["warning", "info"]
+    assert [(f.reason, f.severity) for f in row_findings(html_marks=1)] == [("html_trace", "warn")]
+    assert [f.severity for f in row_findings(html_marks=2)] == ["quarantine", "warn"]
 
 
-def test_an_id_that_is_not_unique_is_critical() -> None:
-    assert [(f.reason, f.severity) for f in row_findings(id="good")] == [("id_not_unique", "critical")]
+def test_a_date_that_cannot_be_read_is_only_reported() -> None:
+    assert [(f.reason, f.severity) for f in row_findings(bad_date=True)] == [("bad_date", "warn")]
+
+
+def test_an_id_that_is_not_unique_blocks() -> None:
+    assert [(f.reason, f.severity) for f in row_findings(id="good")] == [("id_not_unique", "block")]
 
 
 def test_findings_come_in_the_order_of_the_suite() -> None:
@@ -77,39 +104,64 @@ def test_findings_come_in_the_order_of_the_suite() -> None:
     assert reasons == ["personal_data", "prompt_injection", "language", "too_long"]
 
 
+def test_lengths_are_not_looked_at_without_a_tokenizer() -> None:
+    findings = validate(row_frame(total_tokens=0), row_suite(DATA, max_tokens=None))
+
+    assert "too_long" not in {f.reason for f in findings}
+
+
+def test_ages_and_languages_are_looked_at_where_the_recipe_asks() -> None:
+    suite = row_suite(Data(sources=SOURCES, checks=Checks(languages=())), max_tokens=9)
+
+    assert {"outdated", "language"}.isdisjoint(e.meta["reason"] for e in suite.expectations)
+
+
+@pytest.mark.parametrize("severity", ["block", "quarantine", "warn"])
+def test_a_recipe_decides_what_a_reason_does(severity: str) -> None:
+    (finding,) = row_findings(with_severity(low_quality=severity), low_quality="shouting")
+
+    assert finding.severity == severity
+
+
+def test_a_recipe_decides_for_relations_too() -> None:
+    frame = pd.DataFrame([{"id": "a", **ALONE}, {"id": "b", **ALONE, "near_copy_of": "a"}])
+
+    findings = validate(frame, relation_suite(with_severity(near_copy="warn")))
+
+    assert [(f.reason, f.severity) for f in findings if not f.success] == [("near_copy", "warn")]
+
+
+def test_an_unknown_reason_is_an_error_that_names_the_known_ones() -> None:
+    with pytest.raises(RecipeError, match="no reason lowquality; known are id_not_unique, personal_data"):
+        row_suite(with_severity(lowquality="warn"), max_tokens=9)
+
+
 @pytest.mark.parametrize(
-    ("column", "reason"),
-    [
-        ("contradiction_of", "contradiction"),
-        ("leaks_from", "leakage"),
-        ("exact_copy_of", "exact_copy"),
-        ("near_copy_of", "near_copy"),
-    ],
+    ("reason", "severity"), [("leakage", "warn"), ("cluster_in_two_splits", "quarantine"), ("id_not_unique", "warn")]
 )
-def test_a_twin_is_a_warning_of_its_own_kind(column: str, reason: str) -> None:
+def test_no_recipe_weakens_what_a_fair_test_depends_on(reason: str, severity: str) -> None:
+    with pytest.raises(RecipeError, match=f"{reason} may not be weaker"):
+        relation_suite(with_severity(**{reason: severity}))
+    assert severities(with_severity(**{reason: "block"}).checks)[reason] == "block"
+
+
+@pytest.mark.parametrize(("kind", "column"), RELATION_COLUMNS.items())
+def test_a_twin_is_a_finding_of_its_own_kind(kind: str, column: str) -> None:
     frame = pd.DataFrame([{"id": "a", **ALONE}, {"id": "b", **ALONE, column: "a"}])
 
-    (finding,) = validate(frame, relation_suite())
+    (finding,) = [f for f in validate(frame, relation_suite(DATA)) if not f.success]
 
-    assert (finding.reason, finding.severity, finding.row_ids) == (reason, "warning", ("b",))
+    assert (finding.reason, finding.severity, finding.row_ids) == (kind, "quarantine", ("b",))
 
 
-def test_a_cluster_in_two_splits_is_critical() -> None:
+def test_a_cluster_in_two_splits_blocks() -> None:
     frame = pd.DataFrame([{"id": "a", **ALONE, "splits_in_cluster": 2}])
 
-    assert [f.severity for f in validate(frame, relation_suite())] == ["critical"]
+    assert [f.severity for f in validate(frame, relation_suite(DATA)) if not f.success] == ["block"]
 
 
-def test_an_expectation_that_cannot_be_computed_is_no_silent_success() -> None:
-    with pytest.raises(RuntimeError, match="could not be computed"):
-        validate(pd.DataFrame([{"id": "a"}]), relation_suite())
+def test_every_default_has_an_expectation() -> None:
+    suites = (row_suite(DATA, max_tokens=9), relation_suite(DATA))
+    used = {e.meta["reason"] for suite in suites for e in suite.expectations}
 
-
-def test_no_rows_no_findings() -> None:
-    assert validate(pd.DataFrame({"id": []}), relation_suite()) == []
-
-
-def test_a_findings_summary_names_no_row() -> None:
-    (finding,) = row_findings(pii_kinds="card")
-
-    assert "bad" not in str(finding.summary())
+    assert used == DEFAULTS.keys() - {"no_preference"}

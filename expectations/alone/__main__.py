@@ -1,0 +1,5 @@
+import sys
+
+from expectations.alone.command import main
+
+sys.exit(main())

@@ -1,0 +1,21 @@
+"""The expectations of preference data: those of instruction data, and a pair of answers of which one is better."""
+
+from __future__ import annotations
+
+import great_expectations as gx
+
+from expectations.clear_preference import ExpectClearPreference
+from expectations.severities import expect, severities
+from expectations.sft_suite import row_expectations
+from tuneloop.recipes import Data
+
+
+def preference_suite(data: Data, *, max_tokens: int | None) -> gx.ExpectationSuite:
+    """What is expected of each pair by itself; over the columns of `tuneloop.data.columns.row_columns`.
+
+    Raises:
+        RecipeError: the recipe gives a severity to a reason that does not exist.
+    """
+    reason = "no_preference"
+    pair = expect(ExpectClearPreference, "preference_problem", reason, severities(data.checks)[reason])
+    return gx.ExpectationSuite(name="pairs", expectations=[pair, *row_expectations(data, max_tokens)])
