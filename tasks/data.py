@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import secrets
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,9 @@ from prefect.context import TaskRunContext
 from expectations.data_gate import prepare_data
 from tasks import wiring
 from tasks.caching import file_hash, key, run_cached
-from tuneloop.data.reading import source_path
+from tuneloop.data.fingerprints import fingerprint
+from tuneloop.data.snapshots import load_manifest
+from tuneloop.history.data_tables import artifact_markdown, funnel_rows
 from tuneloop.recipes import Recipe, Source
 from tuneloop.results import DataReport
 
@@ -36,8 +40,24 @@ def _data_key(_: TaskRunContext, parameters: dict[str, Any]) -> str:
     recipe: Recipe = parameters["recipe"]
     here = wiring.settings()
     sources = [*recipe.data.sources, *feedback_sources(recipe.name)]
-    files = {s.name: file_hash(source_path(s, root=here.root, workspace=here.workspace_path)) for s in sources}
-    return key("data", recipe=recipe.name, data=recipe.data, model=recipe.model, files=files)
+    templates = recipe.data.augmentation.templates if recipe.data.augmentation else None
+    return key(
+        "data",
+        recipe=recipe.name,
+        data=recipe.data,
+        model=recipe.model,
+        files={s.name: _content(s) for s in sources},
+        templates=file_hash(here.root / templates) if templates else "",
+        # Rows grow too old without any file changing.
+        day=datetime.now(UTC).date() if recipe.data.checks.max_age_days else "",
+    )
+
+
+def _content(source: Source) -> str:
+    """What a source holds now; a data set on the hub may change at any time and is read anew."""
+    here = wiring.settings()
+    now = fingerprint(source, root=here.root, workspace=here.workspace_path)
+    return now if now or source.path.startswith("workspace:") else secrets.token_hex(8)
 
 
 @task(
@@ -46,38 +66,33 @@ def _data_key(_: TaskRunContext, parameters: dict[str, Any]) -> str:
     cache_key_fn=_data_key,
     persist_result=True,
     result_serializer="json",
-    timeout_seconds=3600,
+    timeout_seconds=6 * 3600,
 )
 def snapshot_data(recipe: Recipe, base: str) -> DataReport:
-    from tuneloop.chat import count_tokens, load_tokenizer
+    from tuneloop.chat import ExampleLengths
 
     here = wiring.settings()
-    tokenizer = load_tokenizer(Path(base))
+    grown = recipe.data.augmentation
+    rewritten = grown is not None and {"paraphrase", "back_translation"} & set(grown.methods)
     return prepare_data(
         recipe,
         root=here.root,
         workspace=here.workspace_path,
-        count_tokens=lambda record: count_tokens(tokenizer, record, recipe.model.system_prompt),
+        counter=ExampleLengths(Path(base), recipe.model.system_prompt),
         feedback=feedback_sources(recipe.name),
+        embedder=wiring.embedder() if grown or recipe.data.checks.same_meaning_cosine else None,
+        rewriter=wiring.rewriter(Path(base)) if rewritten else None,
+        executor=wiring.executor(),
     )
 
 
 def show_data(recipe: str, report: DataReport) -> None:
-    """The funnel and the reasons, as artifacts; counts only."""
+    """The funnel, and everything else people look at, as artifacts; examples are masked."""
+    manifest = load_manifest(Path(report.folder))
     create_table_artifact(
-        key=f"data-{recipe}",
-        table=[
-            {"step": "rows in", "rows": report.rows_in},
-            {"step": "quarantined", "rows": report.rows_quarantined},
-            {"step": "unused", "rows": report.rows_unused},
-            {"step": "train", "rows": report.rows_train},
-            {"step": "validation", "rows": report.rows_validation},
-            {"step": "test", "rows": report.rows_test},
-        ],
-        description=f"Data version {report.version}",
+        key=f"data-{recipe}", table=funnel_rows(manifest), description=f"Data version {report.version}"
     )
-    reasons = "\n".join(f"| {reason} | {count} |" for reason, count in sorted(report.reasons.items()))
     create_markdown_artifact(
-        key=f"quarantine-{recipe}",
-        markdown=f"## Quarantined rows of data version `{report.version}`\n\n| reason | rows |\n|---|---:|\n{reasons}",
+        key=f"data-report-{recipe}",
+        markdown=f"{artifact_markdown(manifest)}\n\nThe whole report: `{report.page}`",
     )

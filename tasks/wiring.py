@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
+from tuneloop.data.stages import InThisProcess
 from tuneloop.errors import ServiceError
-from tuneloop.ports import Embedder, Registry, ReviewDesk
+from tuneloop.ports import Embedder, Executor, Registry, ReviewDesk, Rewriter
+from tuneloop.pseudonyms import pseudonym_key
 from tuneloop.recipes import Recipe, load_recipe
 from tuneloop.settings import Settings
 
@@ -32,7 +35,7 @@ def traffic_file(recipe: str) -> Path:
 
 
 def review_desk() -> ReviewDesk:
-    from tuneloop.adapters.argilla_desk import ArgillaDesk, pseudonym_key
+    from tuneloop.adapters.argilla_desk import ArgillaDesk
 
     here = settings()
     if here.argilla_url is None or here.argilla_api_key is None:
@@ -43,7 +46,7 @@ def review_desk() -> ReviewDesk:
     return ArgillaDesk(
         here.argilla_url,
         here.argilla_api_key.get_secret_value(),
-        pseudonym_key=pseudonym_key(workspace() / "pseudonyms.key"),
+        pseudonym_key=pseudonym_key(workspace()),
         public_url=here.argilla_public_url,
     )
 
@@ -61,3 +64,23 @@ def embedder() -> Embedder:
     from tuneloop.adapters.minilm import MiniLM
 
     return MiniLM()
+
+
+def rewriter(base: Path) -> Rewriter:
+    from tuneloop.adapters.local_rewriter import LocalRewriter
+
+    return LocalRewriter(base)
+
+
+def executor() -> Executor:
+    """Where the data checks run; see TUNELOOP_EXECUTOR."""
+    here = settings()
+    if here.executor == "ray":
+        from tuneloop.adapters.ray_executor import RayExecutor
+
+        return RayExecutor(here.ray_address, here.workers)
+    if here.executor == "processes":
+        from tuneloop.adapters.process_executor import ProcessExecutor
+
+        return ProcessExecutor(here.workers or os.cpu_count() or 1)
+    return InThisProcess()

@@ -26,6 +26,10 @@ TIERS = {
     "tuneloop/evaluation/test_metrics.py": "integration",
     "tuneloop/evaluation/test_probes.py": "integration",
     "tuneloop/data/test_columns.py": "integration",
+    "tuneloop/data/test_national_ids.py": "integration",
+    "tuneloop/data/test_english_words.py": "integration",
+    "tuneloop/data/test_hub_files.py": "integration",
+    "tuneloop/adapters/test_local_rewriter.py": "integration",
     "tuneloop/data/test_person_names.py": "integration",
     "tuneloop/test_chat.py": "integration",
 }

@@ -24,7 +24,8 @@ class Source(_Section):
     name: str = Field(description="short name; part of every row's lineage")
     path: str = Field(
         description="file; relative to the project's root, `package:NAME/file` for a file inside an "
-        "installed package, `workspace:FILE` for a file the loop itself writes (may not exist yet)"
+        "installed package, `workspace:FILE` for a file the loop itself writes (may not exist yet); a folder made by "
+        "`save_to_disk`, or a data set on the hub, `org/name@revision#split`"
     )
     format: Literal["auto", "jsonl", "json", "csv", "parquet", "huggingface"] = "auto"
     columns: dict[str, str] = Field(
@@ -58,7 +59,7 @@ class Checks(_Section):
         "with <email-3f9a2c>, the same for the same person in all rows",
     )
     pii_allowed: tuple[str, ...] = Field(default=(), description="kinds of personal data that are fine here")
-    person_names: bool = Field(default=True, description="read every prompt for names with spaCy (slow, catches most)")
+    person_names: bool = Field(default=True, description="look for full names of people; spaCy judges what looks so")
     languages: tuple[str, ...] = Field(default=("en",), description="ISO 639-1; empty: any")
     max_age_days: int | None = Field(default=None, gt=0, description="rows with an older `created_at` are outdated")
     max_quarantined: Fraction = Field(default=0.5, description="above this share of the rows the run is blocked")

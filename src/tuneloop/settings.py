@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -22,6 +23,11 @@ class Settings(BaseSettings):
     argilla_bin: Path | None = Field(
         default=None, description="the Argilla server's command; default <root>/.venv-argilla/bin/argilla-embedded"
     )
+    executor: Literal["local", "processes", "ray"] = Field(
+        default="local", description="where chunks of rows are checked: in the flow run, in processes, on Ray"
+    )
+    workers: int | None = Field(default=None, description="processes or Ray CPUs for the data checks; None: all cores")
+    ray_address: str | None = Field(default=None, description="a running Ray cluster; None: one is started here")
     threads: int | None = Field(default=None, description="CPU threads for training; None: let torch decide")
 
     @property
