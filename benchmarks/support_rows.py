@@ -7,6 +7,7 @@ import random
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 FRAMES = (
     "the {} {} in our {} has been {} since the {} came",
@@ -23,6 +24,8 @@ ANSWERS = (
     "That should not happen with a {}. Our {} will look at it and come back to you about the {} within two days.",
 )
 MIXTURE = (
+    ("person", 0.01),
+    ("capitals", 0.05),
     ("email", 0.005),
     ("card", 0.003),
     ("secret", 0.002),
@@ -36,7 +39,8 @@ MIXTURE = (
     ("copy", 0.02),
     ("near_copy", 0.02),
 )
-"""Flaw -> share of the rows."""
+"""Flaw -> share of the rows. `capitals` is none: names of shops and towns, which a search for people has to tell from
+theirs."""
 
 
 def write_rows(path: Path, count: int, seed: int = 11) -> None:
@@ -66,6 +70,18 @@ def _words() -> tuple[str, ...]:
     return tuple(dict.fromkeys(word for word in Provider.word_list if word.isalpha() and word.islower()))
 
 
+@cache
+def _faker() -> Any:
+    from faker import Faker
+
+    return Faker(["en_US", "en_GB", "fr_FR", "pl_PL"])
+
+
+def _made(kind: str, number: int) -> str:
+    _faker().seed_instance(number)
+    return str(getattr(_faker(), kind)())
+
+
 def _filled(frame: str, chance: random.Random) -> str:
     return frame.format(*chance.choices(_words(), k=frame.count("{}")))
 
@@ -83,6 +99,10 @@ def _flawed(prompt: str, flaw: str, chance: random.Random) -> str:
     words = prompt.split()
     number = chance.randrange(10**6)
     made = {
+        "person": lambda: f"{prompt} My name is {_made('name', number)}.",
+        "capitals": lambda: (
+            f"{prompt} The {_made('company', number % 300)} shop in {_made('city', number % 300)} said so."
+        ),
         "email": lambda: f"{prompt} Write to user{number}@example{number % 97}.org.",
         "card": lambda: f"{prompt} I paid with 4539 1488 0343 6467.",
         "secret": lambda: f"{prompt} My password: Tr0ub4dor&{number}.",

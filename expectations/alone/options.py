@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from tuneloop.recipes import Severity
+from tuneloop.recipes import Cleaning, Severity
 
 Format = Literal["auto", "jsonl", "json", "csv", "parquet", "huggingface"]
 Suite = Literal["sft", "preference", "feedback", "traffic"]
@@ -32,6 +32,7 @@ class Options:
     recipe: Path | None
     base: Path | None
     pii: Policy | None
+    cleaning: tuple[Cleaning, ...]
     languages: tuple[str, ...] | None
     names: bool
     columns: dict[str, str]
@@ -52,6 +53,7 @@ def parse(argv: Sequence[str] | None = None) -> Options:
         files=tuple(given.pop("files")),
         languages=None if languages is None else tuple(code for code in languages if code != "any"),
         columns=dict(given.pop("column")),
+        cleaning=tuple(given.pop("clean")),
         **given,
     )
 
@@ -78,6 +80,13 @@ def _add_what(group: Any) -> None:
     add("--recipe", type=Path, help="take thresholds, answer format, longest example and system prompt from a recipe")
     add("--base", type=Path, metavar="FOLDER", help="a model folder: lengths are checked in tokens of its tokenizer")
     add("--pii", choices=get_args(Policy), help="what becomes of personal data (default: the recipe, quarantine)")
+    add(
+        "--clean",
+        action="append",
+        default=[],
+        choices=get_args(Cleaning),
+        help="repair texts before they are checked, repeatable (default: what the recipe says, else nothing)",
+    )
     add("--language", action="append", metavar="CODE", help="ISO 639-1, repeatable; `any` allows all (default: en)")
     add("--no-names", dest="names", action="store_false", help="do not look for names of people (faster)")
 

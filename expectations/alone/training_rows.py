@@ -61,6 +61,7 @@ def one_pool(options: Options, root: Path, workspace: Path) -> Recipe:
         update={
             "sources": sources,
             "kind": options.suite or _kind(sources, root, workspace),
+            "cleaning": options.cleaning or given.data.cleaning,
             "checks": checks_of(options),
             "slices": ("source",),
             "balance": None,

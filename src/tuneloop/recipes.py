@@ -12,6 +12,7 @@ from tuneloop.errors import RecipeError
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Severity = Literal["block", "quarantine", "warn"]
+Cleaning = Literal["unicode", "html", "mail", "boilerplate"]
 
 
 class _Section(BaseModel):
@@ -93,7 +94,7 @@ class Data(_Section):
     sources: tuple[Source, ...]
     kind: Literal["sft", "preference"] = "sft"
     answer: AnswerFormat = AnswerFormat()
-    cleaning: tuple[Literal["unicode", "html", "mail", "boilerplate"], ...] = Field(
+    cleaning: tuple[Cleaning, ...] = Field(
         default=(), description="what is repaired in a text before it is checked; what is not is found by the checks"
     )
     checks: Checks = Checks()

@@ -58,6 +58,16 @@ def failed(said: dict[str, Any]) -> dict[str, int]:
     return {c["reason"]: c["count"] for c in said["checks"] if not c["success"]}
 
 
+def test_texts_are_repaired_before_the_checks_where_that_is_asked_for(run: Run) -> None:
+    file = write("rows.jsonl", *SOUND, {**SOUND[0], "prompt": "<p>Where is my <b>rake</b> from last week?</p>"})
+    assert failed(run(file)[1])["html"] == 1
+
+    code, said = run(file, "--clean", "html", "--clean-out", "clean.jsonl")
+
+    assert (code, "html" in failed(said)) == (0, False)
+    assert read("clean.jsonl")[-1]["messages"][0]["content"] == "Where is my rake from last week?"
+
+
 def test_a_sound_file_ends_with_0(run: Run) -> None:
     code, said = run(write("rows.jsonl", *SOUND))
 

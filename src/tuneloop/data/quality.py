@@ -89,5 +89,5 @@ def _is_symbols(text: str) -> bool:
 
 def _is_gibberish(text: str) -> bool:
     """Fingers run over the keyboard, or one key held down, for at least half of the letters."""
-    letters = sum(c.isalpha() for c in text)
-    return letters > 0 and sum(len(m[0]) for m in _KEY_RUN.finditer(text)) >= MIN_GIBBERISH_SHARE * letters
+    runs = sum(len(m[0]) for m in _KEY_RUN.finditer(text))
+    return runs > 0 and runs >= MIN_GIBBERISH_SHARE * sum(c.isalpha() for c in text)
