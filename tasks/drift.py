@@ -11,7 +11,9 @@ from prefect.artifacts import create_markdown_artifact
 from prefect.events import emit_event
 
 from tasks import wiring
+from tasks.checks import show_traffic_checks
 from tuneloop.data.snapshots import load_rows
+from tuneloop.drift.traffic import read_since
 from tuneloop.drift.watching import watch
 from tuneloop.recipes import Recipe
 from tuneloop.results import DriftReport, Round
@@ -37,6 +39,9 @@ def compare_traffic(recipe: Recipe, recipe_path: str, last: Round) -> DriftRepor
         announce=announce,
     )
     _show(recipe.name, report)
+    if report.window_rows:
+        newest = read_since(wiring.traffic_file(recipe.name))[-report.window_rows :]
+        show_traffic_checks(recipe, newest)
     return report
 
 

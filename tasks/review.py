@@ -10,6 +10,7 @@ from prefect import task
 from prefect.artifacts import create_link_artifact, create_markdown_artifact
 
 from tasks import wiring
+from tasks.checks import show_feedback_checks
 from tuneloop.data.snapshots import load_rows
 from tuneloop.drift.traffic import read_since
 from tuneloop.evaluation.generation import generate_answers
@@ -30,6 +31,8 @@ def collect_feedback(recipe: Recipe) -> FeedbackReport:
     folder = wiring.feedback_folder(recipe.name)
     answers = wiring.review_desk().answers(f"{recipe.name}-round-") if recipe.review.enabled else []
     report = collect(answers, folder=folder)
+    if report.new_responses:
+        show_feedback_checks(recipe, answers)
     accepted = accept_from_traffic(map(asdict, read_since(wiring.traffic_file(recipe.name))), folder=folder)
     issues = "".join(f"| {tag} | {count} |\n" for tag, count in sorted(report.issues.items()))
     counts = f"{report.responses} responses ({report.new_responses} new), {report.corrections} corrections"

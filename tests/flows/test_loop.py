@@ -122,6 +122,16 @@ def test_drifted_traffic_emits_one_event_and_the_same_window_none(place: Path) -
     assert again.status != "drift"
 
 
+def test_what_the_checks_found_is_there_for_people_to_look_at(place: Path) -> None:
+    with get_client(sync_client=True) as client:
+        said = [(a.key, str(a.data)) for a in client.read_artifacts()]
+    assert {"data-tiny", "data-report-tiny", "traffic-checks-tiny"} <= {key for key, _ in said}
+    assert not [key for key, text in said if key == "traffic-checks-tiny" and "solar" in text]
+    version = rounds_of(place)[-1].data.version
+    assert [key for key, text in said if key == "data-report-tiny" and version in text]
+    assert Path(rounds_of(place)[-1].data.page).is_file()
+
+
 def test_a_changed_source_gives_a_new_data_version(place: Path) -> None:
     from flows.data_validation import data_validation
 

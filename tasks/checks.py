@@ -1,0 +1,64 @@
+"""What the expectations say of feedback and traffic, as artifacts; counts only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from prefect import get_run_logger
+from prefect.artifacts import create_table_artifact
+
+from tasks import wiring
+from tuneloop.drift.traffic import TrafficRow
+from tuneloop.history.reasons import meaning
+from tuneloop.ports import ReviewAnswer
+from tuneloop.recipes import Recipe
+from tuneloop.review.review_sets import AskedLedger
+
+if TYPE_CHECKING:
+    from expectations.validating import Finding
+
+
+def show_feedback_checks(recipe: Recipe, answers: Sequence[ReviewAnswer]) -> None:
+    """Look at reviewers' answers. Their corrections pass the data gate as well before anything is trained on them."""
+    # Great Expectations takes seconds to load, and mostly there is nothing new to look at.
+    from expectations.feedback_columns import feedback_columns
+    from expectations.feedback_suite import feedback_suite
+    from expectations.validating import validate
+
+    asked = AskedLedger(wiring.feedback_folder(recipe.name) / "asked.jsonl").asked()
+    checks = recipe.data.checks
+    frame = feedback_columns(
+        answers,
+        as_of=datetime.now(UTC),
+        issue_tags=recipe.review.issue_tags,
+        asked=asked or None,
+        names=checks.person_names,
+    )
+    _show(f"feedback-checks-{recipe.name}", f"{len(answers)} answers", validate(frame, feedback_suite(checks)))
+
+
+def show_traffic_checks(recipe: Recipe, rows: Sequence[TrafficRow]) -> None:
+    """Look at production traffic; what is found stays where it is, people decide what it means."""
+    from expectations.traffic_columns import traffic_columns
+    from expectations.traffic_suite import traffic_suite
+    from expectations.validating import validate
+
+    frame = traffic_columns(rows, as_of=datetime.now(UTC))
+    findings = validate(frame, traffic_suite(recipe.data.checks))
+    _show(f"traffic-checks-{recipe.name}", f"the newest {len(rows)} requests", findings)
+
+
+def _show(key: str, what: str, findings: Sequence[Finding]) -> None:
+    found = [f for f in findings if not f.success]
+    for finding in found:
+        get_run_logger().warning("%s: %d of %s (%s)", finding.reason, finding.count, what, finding.severity)
+    create_table_artifact(
+        key=key,
+        table=[
+            {"reason": f.reason, "in words": meaning(f.reason), "severity": f.severity, "rows": f.count}
+            for f in sorted(findings, key=lambda f: -f.count)
+        ],
+        description=f"{what}; {len(findings) - len(found)} of {len(findings)} expectations are met",
+    )
