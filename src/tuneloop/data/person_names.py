@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
+from tuneloop.data.hints import as_arrow, hinted
 from tuneloop.data.name_verdicts import are_people, is_first_name, is_ordinary, trim
 
 Span = tuple[int, int, str]
@@ -45,7 +46,9 @@ _NAME = re.compile(
 )
 # A whole run of words in capitals; one of four and more is somebody shouting.
 _CAPITALS = re.compile(rf"\b[{_UPPER}]{{2,}}(?:{_GAP}+(?:[{_UPPER}]+\b|[{_UPPER}]\.))+(?!{_APOSTROPHE}[^S])")
-_HINT = re.compile(rf"[{_UPPER}][{_UPPER}{_LOWER}.'\u2019-]*{_GAP}(?:[{_LOWER}]{{1,5}}{_GAP}){{0,2}}[{_UPPER}]")
+# Hints are for RE2, over many texts at once; the exact patterns read what has one.
+_SPACE = r"[ \t\x{a0}]"
+_NAME_HINT = rf"[{_UPPER}][{_UPPER}{_LOWER}.'\x{{2019}}-]*{_SPACE}(?:[{_LOWER}]{{1,5}}{_SPACE}){{0,2}}[{_UPPER}]"
 
 _TITLE = r"(?:Mr|Mrs|Ms|Miss|Mx|Dr|Prof(?:essor)?|Frau|Herr|Se[ñn]ora?|Mme|Madame|Monsieur|Sir|Lady)"
 _TITLED = re.compile(
@@ -70,9 +73,7 @@ _SIGNED = re.compile(
     rf"(?:[ \t]*\n{{1,2}}[ \t]*|[ \t]+(?=[{_UPPER}]))[-\u2013\u2014]?[ \t]*(?P<name>{_FULL})[ \t]*(?=$|[\n,.])",
     re.IGNORECASE | re.MULTILINE,
 )
-_CUE = re.compile(
-    r"name|holder|i am|i['\u2019]m|this is|[:=]|regards|sincerely|cheers|thank|best|yours|sent by", re.IGNORECASE
-)
+_CUE_HINT = r"(?i)name|holder|i am|i['\x{2019}]m|this is|[:=]|regards|sincerely|cheers|thank|best|yours|sent by"
 
 # What follows "my name is" or "I'm" now and then and is nobody: words that no name begins or ends with.
 _NOT_NAMES_TEXT = (
@@ -90,8 +91,11 @@ def name_spans(texts: Sequence[str]) -> list[list[Span]]:
 
     What is found in a text does not depend on the other texts.
     """
-    certain = [list(_by_form(text)) if _CUE.search(text) or _HINT.search(text) else [] for text in texts]
-    candidates = [list(_candidates(text)) if _HINT.search(text) else [] for text in texts]
+    arrow = as_arrow(texts)
+    capitals = hinted(arrow, _NAME_HINT)
+    cues = (hinted(arrow, _CUE_HINT) | capitals).tolist()
+    certain = [list(_by_form(text)) if cue else [] for text, cue in zip(texts, cues, strict=True)]
+    candidates = [list(_candidates(t)) if hint else [] for t, hint in zip(texts, capitals.tolist(), strict=True)]
     verdicts = are_people({text[a:b] for text, row in zip(texts, candidates, strict=True) for a, b in row})
     return [
         _apart([*sure, *((a, b) for a, b in row if verdicts[text[a:b]])])
