@@ -25,7 +25,8 @@ class RayExecutor:
 
     Args:
         address: of a running cluster (`auto` or `ray://host:port`), on whose machines tuneloop is installed; None:
-            start Ray on this machine, reachable from nowhere else, and stop it with this process.
+            start Ray on this machine and stop it with this process. Its ports listen on all interfaces, which Ray
+            (2.60) cannot be talked out of; we insist on its token, so nobody without it can use them.
         workers: CPUs to take when Ray is started here; None: all.
 
     Raises:
@@ -34,6 +35,7 @@ class RayExecutor:
 
     def __init__(self, address: str | None = None, workers: int | None = None) -> None:
         os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # nothing about anybody's cluster goes out
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
         try:
             import ray
         except ImportError as error:
@@ -55,7 +57,7 @@ class RayExecutor:
             yield self._ray.get(waiting.popleft())
 
     def _start(self, address: str | None, workers: int | None) -> None:
-        here = {"num_cpus": workers, "include_dashboard": False, "_node_ip_address": "127.0.0.1"}
+        here = {"num_cpus": workers, "include_dashboard": False}
         try:
             self._ray.init(address=address, log_to_driver=False, **({} if address else here))
         except (ConnectionError, ValueError, RuntimeError) as error:
