@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from expectations.alone.options import Options, parse
-from tuneloop.errors import TuneloopError
+from tuneloop.errors import DataError, TuneloopError
 
 if TYPE_CHECKING:
     from expectations.alone.checked import Checked
@@ -39,6 +39,8 @@ def _check(options: Options) -> int:
 
     check = check_events if options.suite in EVENTS else check_training_rows
     with rows_read(Console(stderr=True)) as progress, check(options, progress) as checked:
+        if not checked.manifest.rows_in:
+            raise DataError(f"there are no rows in {', '.join(options.files)}")
         _write(options, checked)
     if options.as_json:
         print(json.dumps(as_json(checked), indent=2, ensure_ascii=False))

@@ -277,7 +277,6 @@ def test_traffic_is_checked_and_written_again(run: Run) -> None:
     assert "<html" in Path("p.html").read_text()
 
 
-def test_an_empty_file_has_no_findings(run: Run) -> None:
-    for suite in ("sft", "feedback", "traffic"):
-        code, said = run(write("rows.jsonl"), "--suite", suite)
-        assert (code, said["rows_in"]) == (0, 0)
+def test_an_empty_file_cannot_be_used(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([write("rows.jsonl"), "--no-names"]) == 2
+    assert "no rows" in capsys.readouterr().err

@@ -29,11 +29,23 @@ def validate(context: typer.Context) -> None:
     from tuneloop.settings import Settings
 
     try:
-        code = run_check(context.args, root=Settings().root)
+        code = run_check(context.args, root=project_of(Settings().root))
     except ServiceError as error:
         typer.echo(f"error: {error}", err=True)
         code = UNUSABLE  # 1 would say that something was found
     raise typer.Exit(code)
+
+
+def project_of(root: Path) -> Path:
+    """The given root where it is a project; else the checkout that this package is installed from, if it is."""
+    import tuneloop
+
+    checkout = Path(tuneloop.__file__).parents[2]
+    return checkout if not _has_expectations(root) and _has_expectations(checkout) else root
+
+
+def _has_expectations(root: Path) -> bool:
+    return (root / "expectations" / "alone").is_dir()
 
 
 def run_check(arguments: list[str], *, root: Path) -> int:
@@ -45,7 +57,7 @@ def run_check(arguments: list[str], *, root: Path) -> int:
         ServiceError: the project's root has no expectations.
     """
     root = root.resolve()
-    if not (root / "expectations" / "alone").is_dir():
+    if not _has_expectations(root):
         raise ServiceError(
             f"there is no expectations/alone in {root}: run this in the project's root, or set TUNELOOP_ROOT"
         )

@@ -7,7 +7,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from tuneloop.cli.validate_command import register, run_check
+from tuneloop.cli.validate_command import project_of, register, run_check
 from tuneloop.errors import ServiceError
 
 PROGRAM = """
@@ -78,7 +78,12 @@ def test_the_command_passes_on_options_it_does_not_know(
     assert json.loads(capfd.readouterr().out)[0] == ["1", "--help", "--fail-on", "warn", "--fail-on=block"]
 
 
-def test_a_missing_project_is_no_finding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TUNELOOP_ROOT", str(tmp_path))
+def test_outside_a_project_the_checkout_that_is_installed_is_used(root: Path, tmp_path: Path) -> None:
+    assert project_of(root) == root
+    assert (project_of(tmp_path) / "expectations" / "alone").is_dir()
+
+
+def test_a_file_that_is_not_there_is_no_finding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
 
     assert invoke("rows.jsonl") == 2
