@@ -16,7 +16,8 @@ from expectations.no_personal_data import ExpectNoPersonalData
 from expectations.no_problem import ExpectNoProblem
 from expectations.plain_text import ExpectPlainText
 from expectations.severities import expect
-from tuneloop.recipes import Checks, Severity
+from tuneloop.recipes import Checks
+from tuneloop.severities import Severity
 
 SEVERITIES: Mapping[str, Severity] = {
     "response_not_unique": "block",

@@ -11,11 +11,7 @@ from tuneloop.recipes import Data
 
 
 def preference_suite(data: Data, *, max_tokens: int | None) -> gx.ExpectationSuite:
-    """What is expected of each pair by itself; over the columns of `tuneloop.data.columns.row_columns`.
-
-    Raises:
-        RecipeError: the recipe gives a severity to a reason that does not exist.
-    """
+    """What is expected of each pair by itself; over the columns of `tuneloop.data.columns.row_columns`."""
     reason = "no_preference"
     pair = expect(ExpectClearPreference, "preference_problem", reason, severities(data.checks)[reason])
     return gx.ExpectationSuite(name="pairs", expectations=[pair, *row_expectations(data, max_tokens)])

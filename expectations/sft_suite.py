@@ -33,9 +33,6 @@ def row_suite(data: Data, *, max_tokens: int | None) -> gx.ExpectationSuite:
     """What is expected of each row by itself; over the columns of `tuneloop.data.columns.row_columns`.
 
     `max_tokens` None: lengths are not looked at, for want of a tokenizer.
-
-    Raises:
-        RecipeError: the recipe gives a severity to a reason that does not exist.
     """
     return gx.ExpectationSuite(name="rows", expectations=row_expectations(data, max_tokens))
 
@@ -66,9 +63,6 @@ def row_expectations(data: Data, max_tokens: int | None) -> list[Any]:
 def relation_suite(data: Data) -> gx.ExpectationSuite:
     """What is expected of rows against each other; over the columns of
     `tuneloop.data.relation_columns.relation_columns`.
-
-    Raises:
-        RecipeError: the recipe gives a severity to a reason that does not exist.
     """
     own = severities(data.checks)
     twins = [expect(ExpectNoTwin, column, kind, own[kind]) for kind, column in RELATION_COLUMNS.items()]

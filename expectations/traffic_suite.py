@@ -16,7 +16,8 @@ from expectations.no_personal_data import ExpectNoPersonalData
 from expectations.plain_text import ExpectPlainText
 from expectations.severities import expect
 from tuneloop.data.text_marks import UNKNOWN_LANGUAGE
-from tuneloop.recipes import Checks, Severity
+from tuneloop.recipes import Checks
+from tuneloop.severities import Severity
 
 MAX_PROMPT_CHARACTERS = 20_000
 

@@ -15,7 +15,7 @@ from great_expectations.data_context.types.base import (
 )
 
 from expectations.severities import OURS
-from tuneloop.recipes import Severity
+from tuneloop.severities import Severity
 
 if TYPE_CHECKING:
     import numpy as np

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from expectations.alone.options import Options
-from expectations.severities import RANK
 from tuneloop.errors import DataError
-from tuneloop.recipes import Checks, Recipe, Severity, Source, load_recipe
+from tuneloop.recipes import Checks, Recipe, Source, load_recipe
 from tuneloop.records import Rejection
 from tuneloop.results import DataManifest
+from tuneloop.severities import RANK, Severity
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,7 @@ def _check(options: Options) -> int:
     from expectations.alone.display import PIPE_WIDTH, as_json, print_checked, rows_read
     from expectations.alone.events import check_events
     from expectations.alone.training_rows import check_training_rows
-    from expectations.severities import RANK
+    from tuneloop.severities import RANK
 
     check = check_events if options.suite in EVENTS else check_training_rows
     with rows_read(Console(stderr=True)) as progress, check(options, progress) as checked:

@@ -13,10 +13,9 @@ from rich.table import Table
 from rich.text import Text
 
 from expectations.alone.checked import Checked
-from expectations.severities import RANK
 from tuneloop.history.reasons import meaning
-from tuneloop.recipes import Severity
 from tuneloop.results import Check
+from tuneloop.severities import RANK, Severity
 
 PIPE_WIDTH = 140
 COLOURS: Mapping[Severity, str] = {"block": "bold red", "quarantine": "yellow", "warn": "cyan"}

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from tuneloop.recipes import Cleaning, Severity
+from tuneloop.recipes import Cleaning
+from tuneloop.severities import Severity
 
 Format = Literal["auto", "jsonl", "json", "csv", "parquet", "huggingface"]
 Suite = Literal["sft", "preference", "feedback", "traffic"]

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from tuneloop.errors import RecipeError
+from tuneloop.severities import Severity, problem_with
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
-Severity = Literal["block", "quarantine", "warn"]
 Cleaning = Literal["unicode", "html", "mail", "boilerplate"]
 
 
@@ -69,6 +69,13 @@ class Checks(_Section):
         description="reason -> block (stop the run), quarantine (set the row aside) or warn (report and keep), where "
         "the default of a check does not suit",
     )
+
+    @field_validator("severity")
+    @classmethod
+    def _may_be_chosen(cls, severity: dict[str, Severity]) -> dict[str, Severity]:
+        if problem := problem_with(severity):
+            raise ValueError(problem)
+        return severity
 
 
 class Balance(_Section):

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from tuneloop.errors import RecipeError
-from tuneloop.recipes import load_recipe
+from tuneloop.recipes import Recipe, load_recipe
 
 SHIPPED = sorted((Path(__file__).parents[2] / "deployments/recipes").glob("*.yaml"))
 
@@ -44,3 +45,23 @@ def test_two_sources_of_one_name_are_refused(tmp_path: Path) -> None:
     file.write_text("{name: x, data: {sources: [{name: a, path: b}, {name: a, path: c}]}, model: {base: m}}")
     with pytest.raises(RecipeError, match="same name"):
         load_recipe(file)
+
+
+def with_severity(**severity: str) -> dict[str, object]:
+    checks = {"severity": severity}
+    return {"name": "a", "data": {"sources": [], "checks": checks}, "model": {"base": "x"}}
+
+
+def test_an_unknown_reason_is_an_error_that_names_the_known_ones(tmp_path):
+    (tmp_path / "r.yaml").write_text(json.dumps(with_severity(lowquality="warn")))
+    with pytest.raises(RecipeError, match="no reason lowquality; known are id_not_unique, personal_data"):
+        load_recipe(tmp_path / "r.yaml")
+
+
+@pytest.mark.parametrize(
+    ("reason", "severity"), [("leakage", "warn"), ("cluster_in_two_splits", "quarantine"), ("id_not_unique", "warn")]
+)
+def test_no_recipe_weakens_what_a_fair_test_depends_on(reason, severity):
+    with pytest.raises(ValueError, match=f"{reason} may not be weaker"):
+        Recipe.model_validate(with_severity(**{reason: severity}))
+    assert Recipe.model_validate(with_severity(**{reason: "block"})).data.checks.severity == {reason: "block"}
