@@ -16,10 +16,11 @@ from tuneloop.results import LossPoint
 from tuneloop.training import attention
 from tuneloop.training.fused import fuse
 from tuneloop.training.keeping import CHECKPOINTS
-from tuneloop.training.lanes import LaneTrainer, WatchedTrainer
+from tuneloop.training.lanes import LaneTrainer
 from tuneloop.training.loading import Loaded, load_for_training
 from tuneloop.training.plan import Plan
 from tuneloop.training.progress import EvaluationTimes, LossReporter
+from tuneloop.training.watched import WatchedTrainer
 
 if TYPE_CHECKING:
     from datasets import Dataset
