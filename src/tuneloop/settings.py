@@ -29,6 +29,10 @@ class Settings(BaseSettings):
     workers: int | None = Field(default=None, description="processes or Ray CPUs for the data checks; None: all cores")
     ray_address: str | None = Field(default=None, description="a running Ray cluster; None: one is started here")
     threads: int | None = Field(default=None, description="CPU threads for training; None: let torch decide")
+    launcher: str | None = Field(
+        default=None,
+        description="starts training in processes of its own, such as `torchrun --nproc-per-node 8`; None: in the flow",
+    )
 
     @property
     def workspace_path(self) -> Path:

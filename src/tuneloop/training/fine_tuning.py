@@ -3,27 +3,41 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tuneloop.chat import load_tokenizer
+from tuneloop.chat import example_ids, load_tokenizer
 from tuneloop.recipes import Training
-from tuneloop.records import content_hash
+from tuneloop.records import Record, content_hash
 from tuneloop.results import Cost, LossPoint, TrainingReport
 from tuneloop.training.base_models import folder_hash
-from tuneloop.training.keeping import finish, finished_report, last_whole_checkpoint, start_or_go_on, step_of
+from tuneloop.training.distributed import Processes, meet, summed, uses_fsdp, whole_state
+from tuneloop.training.estimates.estimating import estimate
+from tuneloop.training.estimates.hardware import this_machine
+from tuneloop.training.keeping import (
+    finish,
+    finished_report,
+    last_whole_checkpoint,
+    start_or_go_on,
+    step_of,
+    written_whole,
+)
+from tuneloop.training.plan import make_plan
 from tuneloop.training.rows import read_rows, require_rows, tokenise
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
     from tuneloop.training.building import Built
-    from tuneloop.training.plan import Plan
+    from tuneloop.training.progress import Progress
 
 log = logging.getLogger(__name__)
+MERGE_PROBES = 4
+"""Training rows on which the merged model must say what the adapter says."""
 
 
 def fine_tune(
@@ -36,8 +50,11 @@ def fine_tune(
     max_tokens: int,
     config: Training,
     data_version: str,
-    on_progress: Callable[[LossPoint], None] | None = None,
+    start: Path | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
+    should_stop: Callable[[LossPoint], bool] | None = None,
     threads: int | None = None,
+    merge: bool = True,
 ) -> TrainingReport:
     """Train `base` on the answers of `train_file` and write adapter, merged model and report into `out`.
 
@@ -53,57 +70,103 @@ def fine_tune(
         max_tokens: rows with more tokens are left out.
         config: the recipe's training section.
         data_version: goes into the report.
+        start: folder of an adapter of the same base to go on from; None: a fresh one.
         on_progress: called with every loss; what it raises is logged, not passed on.
+        should_stop: asked after every loss; True ends the training there, with what it has learned.
         threads: CPU threads; None: all we may use.
+        merge: False leaves the merged model out, for a run whose loss is all that is wanted.
 
     Raises:
         TrainingError: no rows, or a loss that explodes.
         ModelError: the base cannot be read.
     """
-    start = time.perf_counter()
-    fingerprint = content_hash([str(base), data_version, system_prompt, max_tokens, config.model_dump()])
+    began = time.perf_counter()
+    processes = meet()
+    start_hash = folder_hash(start) if start is not None else None
+    given = [str(base), data_version, system_prompt, max_tokens, config.model_dump(), start_hash, merge]
+    fingerprint = content_hash(given)
     if (finished := finished_report(out, fingerprint)) is not None:
         return finished
-    start_or_go_on(out, fingerprint)
+    processes.once(lambda: start_or_go_on(out, fingerprint))
     tokenizer = load_tokenizer(base)
-    train, validation = (
-        tokenise(tokenizer, read_rows(path), system_prompt, max_tokens) for path in (train_file, validation_file)
-    )
+    read = [read_rows(path) for path in (train_file, validation_file)]
+    train, validation = (_tokens(tokenizer, rows, system_prompt, max_tokens, config) for rows in read)
     require_rows(train, max_tokens)
-    plan = _plan(base, config, threads, train)
-    from tuneloop.training.building import build
+    architecture, lengths = read_architecture(base), _lengths(train)
+    cores = threads or max(1, len(os.sched_getaffinity(0)) // processes.local_count)
+    largest = sum(lengths[: config.batch_size // processes.count])
+    plan = make_plan(config, architecture, cores, largest, processes.count)
+    foreseen = estimate(
+        config,
+        architecture,
+        rows=len(train),
+        mean_tokens=sum(lengths) / len(lengths),
+        longest_tokens=sum(lengths[: config.batch_size]),
+        hardware=this_machine(plan.threads),
+        validation_rows=len(validation),
+        processes=processes.count,
+        sharded=uses_fsdp(),
+        threads=cores,
+    )
+    from tuneloop.training.building import build, packed
     from tuneloop.training.progress import PeakMemory
 
     with PeakMemory() as memory, _kernel_threads(1 if plan.fast else plan.threads):
         built = build(
-            base=base, out=out, config=config, plan=plan, tokenizer=tokenizer, train=train, validation=validation,
-            on_progress=on_progress,
+            base=base, out=out, config=config, plan=plan, tokenizer=tokenizer,
+            train=packed(train, plan, max_tokens), validation=validation,
+            processes=processes, start=start, on_progress=on_progress, should_stop=should_stop,
         )  # fmt: skip
-        resumed_from = _train(built.trainer, out)
-        difference = _save(built.trainer.model, base, out, config, probe=train[0]["input_ids"])
-    measured = _measured(built, resumed_from)
-    report = TrainingReport(
-        adapter=str(out / ("model" if config.method == "full" else "adapter")),
-        model=str(out / "model"),
-        model_hash=folder_hash(out / "model"),
-        base_hash=folder_hash(base),
-        data_version=data_version,
-        merge_max_logit_difference=difference,
-        cost=Cost(seconds=time.perf_counter() - start, peak_rss_mib=memory.mib),
-        **measured,
-    )
-    finish(out, report)
-    return report
+        resumed_from = _train(built.trainer, out, processes)
+        measured = _measured(built, resumed_from, config)
+        probes = [example_ids(tokenizer, row, system_prompt)[0][:max_tokens] for row in read[0][:MERGE_PROBES]]
+        state = whole_state(built.trainer)
+
+        def conclude() -> TrainingReport:
+            artefact = _save(built, state, base, out, config, probes if merge else [])
+            report = TrainingReport(
+                base_hash=folder_hash(base),
+                data_version=data_version,
+                rows=len(train),
+                rows_left_out=sum(_examples(rows, config) for rows in read) - len(train) - len(validation),
+                objective=config.objective,
+                start=start_hash or "base",
+                estimate=foreseen,
+                cost=Cost(seconds=time.perf_counter() - began, peak_rss_mib=memory.mib),
+                **artefact,
+                **measured,
+            )
+            finish(out, report)
+            return report
+
+        return processes.once(conclude)
 
 
-def _plan(base: Path, config: Training, threads: int | None, train: Dataset) -> Plan:
+def _tokens(tokenizer: Any, rows: list[Record], system_prompt: str, max_tokens: int, config: Training) -> Dataset:
+    if config.objective == "sft":
+        return tokenise(tokenizer, rows, system_prompt, max_tokens)
+    from tuneloop.training.preferences import tokenise_pairs
+
+    return tokenise_pairs(tokenizer, rows, system_prompt, max_tokens, objective=config.objective)
+
+
+def _examples(rows: list[Record], config: Training) -> int:
+    """How many examples the rows are: with KTO, either answer of a pair is one."""
+    pairs = sum(row.rejected is not None for row in rows) if config.objective == "kto" else 0
+    return len(rows) + pairs
+
+
+def read_architecture(base: Path) -> Any:
+    """The model's transformers configuration."""
     from transformers import AutoConfig
 
-    from tuneloop.training.plan import make_plan
+    return AutoConfig.from_pretrained(str(base), local_files_only=True, trust_remote_code=False)
 
-    architecture = AutoConfig.from_pretrained(str(base), local_files_only=True, trust_remote_code=False)
-    longest = sorted((len(ids) for ids in train["input_ids"]), reverse=True)[: config.batch_size]
-    return make_plan(config, architecture, threads, sum(longest))
+
+def _lengths(examples: Dataset) -> list[int]:
+    """Tokens of each example, of both answers where there are two; longest first."""
+    columns = [name for name in examples.column_names if name.endswith("ids")]
+    return sorted((sum(map(len, row)) for row in zip(*(examples[name] for name in columns), strict=True)), reverse=True)
 
 
 @contextmanager
@@ -119,9 +182,9 @@ def _kernel_threads(threads: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _train(trainer: Any, out: Path) -> int:
+def _train(trainer: Any, out: Path, processes: Processes) -> int:
     """Train to the end; returns the step it was resumed from."""
-    last = last_whole_checkpoint(out)
+    last = processes.once(lambda: last_whole_checkpoint(out))
     if last is None:
         trainer.train()
         return 0
@@ -130,24 +193,39 @@ def _train(trainer: Any, out: Path) -> int:
     return step_of(last)
 
 
-def _save(model: Any, base: Path, out: Path, config: Training, probe: list[int]) -> float | None:
-    """Write adapter and merged model; returns the largest logit difference between them (method full: None)."""
-    from tuneloop.training.merging import merge_adapter, save_model
+def _save(built: Built, state: Any, base: Path, out: Path, config: Training, probes: list[list[int]]) -> dict[str, Any]:
+    """Write what was learned; the report's fields about it. Without `probes` no merged model is made."""
+    from tuneloop.training.adapters import save_adapter
+    from tuneloop.training.export.merging import merge_adapter, save_model
 
+    model, taken = built.trainer.accelerator.unwrap_model(built.trainer.model), built.loaded.taken
     if config.method == "full":
         save_model(model, base, out / "model")
-        return None
-    model.save_pretrained(out / "adapter")
-    return merge_adapter(base, out / "adapter", out / "model", config, probe)
+        return {"adapter": str(out / "model"), "model": str(out / "model"), "model_hash": folder_hash(out / "model")}
+    trained = sum(p.nbytes for p in model.parameters() if p.requires_grad)
+    with written_whole(out / "adapter", trained) as unfinished:
+        save_adapter(model, taken, unfinished, state)
+    if not probes:
+        return {"adapter": str(out / "adapter"), "model": "", "model_hash": ""}
+    difference = merge_adapter(base, out / "adapter", out / "model", config, probes)
+    return {
+        "adapter": str(out / "adapter"),
+        "model": str(out / "model"),
+        "model_hash": folder_hash(out / "model"),
+        "merge_max_logit_difference": difference.max_logit,
+        "merge_divergence": difference.divergence,
+        "merge_agreement": difference.agreement,
+    }
 
 
-def _measured(built: Built, resumed_from: int) -> dict[str, Any]:
+def _measured(built: Built, resumed_from: int, config: Training) -> dict[str, Any]:
     """The report's fields that come from the trainer."""
     from tuneloop.training.progress import loss_points
 
     trainer, loaded = built.trainer, built.loaded
-    history = loss_points(trainer.state.log_history)
-    speed = trainer.tokens_seen / trainer.seconds_stepping if trainer.seconds_stepping else 0.0
+    history, kept = loss_points(trainer.state.log_history), built.watch.kept_step
+    (tokens,) = summed(trainer.tokens_seen)
+    speed = tokens / trainer.seconds_stepping if trainer.seconds_stepping else 0.0
     log.info("trained %d steps, %.0f tokens per second", trainer.state.global_step, speed)
     return {
         "quantised_layers": loaded.quantised_layers,
@@ -157,7 +235,24 @@ def _measured(built: Built, resumed_from: int) -> dict[str, Any]:
         "resumed_from_step": resumed_from,
         "tokens_per_second": speed,
         "train_loss": [p.train_loss for p in history if p.train_loss is not None][-1],
-        "eval_loss": next((p.eval_loss for p in reversed(history) if p.eval_loss is not None), None),
+        "eval_loss": _eval_loss(history, kept),
         "losses": history,
         "chosen": built.chosen,
+        "kept_step": kept,
+        "warnings": built.watch.warnings,
+        "measures": _measures(trainer.state.log_history, config),
     }
+
+
+def _eval_loss(history: list[LossPoint], kept_step: int | None) -> float | None:
+    """The last validation loss of the weights that were kept."""
+    losses = [p.eval_loss for p in history if p.eval_loss is not None and kept_step in {None, p.step}]
+    return losses[-1] if losses else None
+
+
+def _measures(history: Any, config: Training) -> dict[str, float]:
+    if config.objective == "sft":
+        return {}
+    from tuneloop.training.preferences import measures
+
+    return measures(history)

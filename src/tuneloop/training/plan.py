@@ -8,10 +8,16 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
+from tuneloop.errors import TrainingError
 from tuneloop.recipes import Training
+from tuneloop.training.estimates.footprint import Step, activation_bytes
+from tuneloop.training.estimates.sizes import sizes_of
 
 FUSED_ARCHITECTURES = {"llama", "mistral", "qwen2", "qwen3", "smollm3"}
 """Models that compute exactly what `fused` and `attention` rewrite (no soft-capping, no scaled logits)."""
+
+PER_DOCUMENT, FLASH = "per_document", "flash_attention_2"
+SWITCHES = ("gradient_checkpointing", "packing", "liger_kernel")
 
 MEMORY_SHARE = 0.5
 """Of the free memory, what one training run may plan to use."""
@@ -30,6 +36,9 @@ class Plan:
     base_weights: Literal["packed", "dequantised", "plain"]
     gradient_checkpointing: bool
     optimizer: str
+    compute: Literal["bfloat16", "float16"]
+    packing: bool
+    liger_kernel: bool
 
     def as_text(self) -> dict[str, str]:
         return {
@@ -39,11 +48,14 @@ class Plan:
             "attention": self.attention,
             "base_weights": self.base_weights,
             "optimizer": self.optimizer,
-            "gradient_checkpointing": "on" if self.gradient_checkpointing else "off",
+            "compute": self.compute,
+            **{name: "on" if getattr(self, name) else "off" for name in SWITCHES},
         }
 
 
-def make_plan(config: Training, architecture: Any, threads: int | None, tokens_per_batch: int) -> Plan:
+def make_plan(
+    config: Training, architecture: Any, threads: int | None, tokens_per_batch: int, processes: int = 1
+) -> Plan:
     """Decide for this machine.
 
     Args:
@@ -51,19 +63,29 @@ def make_plan(config: Training, architecture: Any, threads: int | None, tokens_p
         architecture: the model's transformers configuration.
         threads: CPU threads, or None for one per core we may use.
         tokens_per_batch: of the largest batch, for the estimate of activations.
+        processes: how many train together.
+
+    Raises:
+        TrainingError: the recipe asks for what this model or machine cannot do.
     """
     import torch
 
     on_gpu = torch.cuda.is_available()
-    fast = not on_gpu and config.method != "full" and _is_fusable(architecture)
+    fast = _is_fast(config, architecture, processes, on_gpu=on_gpu)
+    attention = _attention(config, fast=fast, on_gpu=on_gpu)
     return Plan(
         device="cuda" if on_gpu else "cpu",
         fast=fast,
         threads=threads or len(os.sched_getaffinity(0)),
-        attention=_attention(fast=fast, on_gpu=on_gpu),
+        attention=attention,
         base_weights=_base_weights(config, architecture, on_gpu=on_gpu),
-        gradient_checkpointing=_checkpointing(config, architecture, tokens_per_batch, on_gpu=on_gpu),
+        gradient_checkpointing=_checkpointing(
+            config, architecture, tokens_per_batch, fast=fast, attention=attention, on_gpu=on_gpu
+        ),
         optimizer=_optimizer(config, on_gpu=on_gpu),
+        compute="bfloat16" if not on_gpu or torch.cuda.is_bf16_supported() else "float16",
+        packing=_packing(config, attention),
+        liger_kernel=_liger_kernel(config, on_gpu=on_gpu),
     )
 
 
@@ -76,24 +98,52 @@ def free_memory() -> int:
     return available if limit == "max" else min(available, int(limit) - psutil.Process().memory_info().rss)
 
 
-def weight_count(architecture: Any) -> int:
-    """Parameters of the model, from its configuration alone."""
-    import torch
-    from transformers import AutoModelForCausalLM
-
-    with torch.device("meta"):
-        return int(AutoModelForCausalLM.from_config(architecture).num_parameters())
+def _is_fast(config: Training, architecture: Any, processes: int, *, on_gpu: bool) -> bool:
+    # Lanes would draw the masks of a dropout from one generator, in whatever order they come.
+    adapters = config.method != "full" and not config.lora_dropout
+    shared_out = processes > 1 and config.objective != "sft"  # our preference steps look at the whole batch
+    possible = not on_gpu and adapters and not shared_out and _is_fusable(architecture)
+    unforced = config.attention in {"auto", PER_DOCUMENT} and config.packing is not True
+    if config.step == "fused" and not (possible and unforced):
+        raise TrainingError(
+            "training.step: fused is for adapters without dropout on a CPU, with its own attention, and for models of "
+            f"the kinds {', '.join(sorted(FUSED_ARCHITECTURES))} without a window or dropout; set `step: auto`"
+        )
+    return possible and unforced and config.step != "trl"
 
 
 def _is_fusable(architecture: Any) -> bool:
+    if getattr(architecture, "attention_dropout", 0):
+        return False
     windowed = getattr(architecture, "use_sliding_window", True) and getattr(architecture, "sliding_window", None)
     return architecture.model_type in FUSED_ARCHITECTURES and not windowed and architecture.hidden_act == "silu"
 
 
-def _attention(*, fast: bool, on_gpu: bool) -> str:
+def _attention(config: Training, *, fast: bool, on_gpu: bool) -> str:
+    flash = on_gpu and find_spec("flash_attn") is not None
+    if config.attention == FLASH and not flash:
+        raise TrainingError("training.attention: flash_attention_2 needs a GPU and the package flash-attn; set `auto`")
+    if config.attention != "auto":
+        return config.attention
     if fast:
-        return "per_document"
-    return "flash_attention_2" if on_gpu and find_spec("flash_attn") else "sdpa"
+        return PER_DOCUMENT
+    return FLASH if flash else "sdpa"
+
+
+def _packing(config: Training, attention: str) -> bool:
+    """Rows that share a sequence must not see each other, and only FlashAttention keeps them apart at full speed."""
+    if config.packing is True and attention != FLASH:
+        raise TrainingError(
+            "training.packing: true needs FlashAttention, which keeps the packed rows apart; set `auto`"
+        )
+    return attention == FLASH and config.objective == "sft" and config.packing is not False
+
+
+def _liger_kernel(config: Training, *, on_gpu: bool) -> bool:
+    possible = on_gpu and find_spec("liger_kernel") is not None
+    if config.liger_kernel is True and not possible:
+        raise TrainingError("training.liger_kernel: true needs a GPU and the package liger-kernel; set `auto`")
+    return possible and config.liger_kernel is not False
 
 
 def _base_weights(config: Training, architecture: Any, *, on_gpu: bool) -> Literal["packed", "dequantised", "plain"]:
@@ -101,17 +151,26 @@ def _base_weights(config: Training, architecture: Any, *, on_gpu: bool) -> Liter
         return "plain"
     if config.base_weights != "auto":
         return config.base_weights
-    fits = 2 * weight_count(architecture) < MEMORY_SHARE * free_memory()
+    fits = 2 * sizes_of(architecture).parameters < MEMORY_SHARE * free_memory()
     return "dequantised" if fits and not on_gpu else "packed"
 
 
-def _checkpointing(config: Training, architecture: Any, tokens_per_batch: int, *, on_gpu: bool) -> bool:
+def _checkpointing(
+    config: Training, architecture: Any, tokens_per_batch: int, *, fast: bool, attention: str, on_gpu: bool
+) -> bool:
     if config.gradient_checkpointing != "auto":
         return config.gradient_checkpointing
-    # per token and layer, in bf16: about 16 vectors of the hidden width and 5 of the inner one are kept for backward
-    widths = 16 * architecture.hidden_size + 5 * architecture.intermediate_size
-    activations = 2 * tokens_per_batch * architecture.num_hidden_layers * widths
-    return on_gpu or activations > MEMORY_SHARE * free_memory()
+    step = Step(
+        config=config,
+        on_gpu=on_gpu,
+        fused=fast,
+        attention=attention,
+        packed=False,
+        checkpointing=False,
+        optimizer="",
+        row_tokens=tokens_per_batch / config.batch_size,
+    )
+    return on_gpu or activation_bytes(sizes_of(architecture), step, tokens_per_batch) > MEMORY_SHARE * free_memory()
 
 
 def _optimizer(config: Training, *, on_gpu: bool) -> str:
