@@ -69,7 +69,7 @@ def _content(source: Source) -> str:
     timeout_seconds=6 * 3600,
 )
 def snapshot_data(recipe: Recipe, base: str) -> DataReport:
-    from tuneloop.chat import ExampleLengths
+    from tuneloop.example_lengths import ExampleLengths
 
     here = wiring.settings()
     grown = recipe.data.augmentation

