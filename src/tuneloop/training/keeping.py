@@ -1,31 +1,50 @@
-"""What a run leaves on disk while it goes, so that a killed one can go on and a finished one is not repeated."""
+"""What a run leaves on disk while it goes, so that a killed one can go on and a finished one is not repeated.
+
+Everything is written beside its place, forced to the disk and renamed: a folder with its own name is whole, whenever
+the power goes. What a kill leaves is in folders called `.unfinished`, and the next start removes it.
+"""
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from tuneloop.errors import TrainingError
 from tuneloop.results import TrainingReport
 
 FINGERPRINT = "arguments.sha256"
 REPORT = "report.json"
 CHECKPOINTS = "checkpoints"
+UNFINISHED = ".unfinished"
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""No space, no quota, or above the largest file that is allowed (`ulimit -f`)."""
+
+TORCH_CANNOT_WRITE = "inline_container.cc"
+"""The source file torch names when its zip writer fails; it does not say why."""
 
 
 def finished_report(out: Path, fingerprint: str) -> TrainingReport | None:
     """The report in `out`, if a run with these arguments has ended there."""
     if not (_noted(out) == fingerprint and (out / REPORT).is_file()):
         return None
+    shutil.rmtree(out / CHECKPOINTS, ignore_errors=True)  # it may have been killed while it removed them
     return TrainingReport.model_validate_json((out / REPORT).read_text(encoding="utf-8"))
 
 
 def start_or_go_on(out: Path, fingerprint: str) -> None:
-    """Note whose work `out` is, and remove what a run with other arguments has left there."""
+    """Note whose work `out` is, and remove what a run with other arguments, or a killed one, has left there."""
     if out.is_dir() and _noted(out) != fingerprint:
         (out / REPORT).unlink(missing_ok=True)
         for name in (CHECKPOINTS, "adapter", "model"):
             shutil.rmtree(out / name, ignore_errors=True)
+    for place in (out, out / CHECKPOINTS):
+        shutil.rmtree(place / UNFINISHED, ignore_errors=True)
     out.mkdir(parents=True, exist_ok=True)
     _write_whole(out / FINGERPRINT, fingerprint)
 
@@ -37,8 +56,8 @@ def finish(out: Path, report: TrainingReport) -> None:
 
 
 def last_whole_checkpoint(out: Path) -> Path | None:
-    """The newest checkpoint whose last file is there; those that a kill cut short are removed."""
-    for folder in sorted((out / CHECKPOINTS).glob("checkpoint-*"), key=step_of, reverse=True):
+    """The newest checkpoint; those that are not whole all the same (copied in parts, by hand) are removed."""
+    for folder in _by_step(out / CHECKPOINTS)[::-1]:
         try:
             json.loads((folder / "trainer_state.json").read_text(encoding="utf-8"))
         except (FileNotFoundError, ValueError):
@@ -48,9 +67,121 @@ def last_whole_checkpoint(out: Path) -> Path | None:
     return None
 
 
+def prune(checkpoints: Path, keep: int) -> None:
+    """Remove all but the newest `keep` checkpoints; each loses its name before it loses its files."""
+    for folder in _by_step(checkpoints)[:-keep]:
+        _remove(folder)
+
+
 def step_of(checkpoint: Path) -> int:
     """The optimiser step a checkpoint was written at."""
     return int(checkpoint.name.rpartition("-")[2])
+
+
+def beside(folder: Path) -> Path:
+    """Where `folder` is written until it is whole; its own name, in a folder for unfinished work."""
+    return folder.parent / UNFINISHED / folder.name
+
+
+@contextmanager
+def written_whole(folder: Path, needed_bytes: int) -> Iterator[Path]:
+    """An empty folder to write into, which takes the place of `folder` when the block ends.
+
+    If the block raises, nothing of it stays and `folder` is what it was.
+
+    Raises:
+        TrainingError: there is no room for it (see `telling_when_full`).
+    """
+    unfinished = beside(folder)
+    shutil.rmtree(unfinished, ignore_errors=True)
+    with _tidied(unfinished.parent), telling_when_full(folder, needed_bytes):
+        try:
+            unfinished.mkdir(parents=True)
+            yield unfinished
+            _force_to_disk(unfinished)
+        except BaseException:
+            shutil.rmtree(unfinished, ignore_errors=True)
+            raise
+        if folder.exists():
+            _remove(folder)
+        unfinished.rename(folder)
+        _force(folder.parent)
+
+
+@contextmanager
+def telling_when_full(path: Path, needed_bytes: int) -> Iterator[None]:
+    """Make a full disk an error that says what to do.
+
+    Args:
+        path: what is written; it need not exist yet.
+        needed_bytes: about how large it becomes.
+
+    Raises:
+        TrainingError: the disk is full, the quota used up, or the file larger than allowed.
+    """
+    try:
+        yield
+    except Exception as error:  # the tokenizers package raises no narrower one, torch and safetensors their own
+        if not _is_full(error):
+            raise
+        there = next(p for p in (path, *path.parents) if p.exists())
+        free = shutil.disk_usage(there).free
+        raise TrainingError(
+            f"no room to write {path}: it needs about {_megabytes(needed_bytes)}, and {_megabytes(free)} are free "
+            f"({_reason(error)}). Make room there, or raise the quota or `ulimit -f`, and start the same run again: it "
+            "goes on from its last checkpoint"
+        ) from error
+
+
+def _is_full(error: BaseException) -> bool:
+    if isinstance(error, OSError) and error.errno is not None:
+        return error.errno in FULL
+    text = str(error)  # the libraries written in Rust and C++ say it in words only
+    return TORCH_CANNOT_WRITE in text or any(f"os error {n})" in text or os.strerror(n) in text for n in FULL)
+
+
+def _reason(error: BaseException) -> str:
+    return next((os.strerror(n) for n in FULL if os.strerror(n) in str(error)), "torch could not write")
+
+
+def _megabytes(count: int) -> str:
+    return f"{count / 1e6:,.1f} MB"
+
+
+def _by_step(checkpoints: Path) -> list[Path]:
+    return sorted(checkpoints.glob("checkpoint-*"), key=step_of)
+
+
+def _remove(folder: Path) -> None:
+    doomed = beside(folder).with_name(f"{folder.name}-old")
+    shutil.rmtree(doomed, ignore_errors=True)
+    with _tidied(doomed.parent):
+        doomed.parent.mkdir(exist_ok=True)
+        folder.rename(doomed)
+        shutil.rmtree(doomed, ignore_errors=True)
+
+
+@contextmanager
+def _tidied(folder: Path) -> Iterator[None]:
+    """Remove `folder` after the block, if it is empty then."""
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            folder.rmdir()
+
+
+def _force_to_disk(folder: Path) -> None:
+    for path in (*folder.rglob("*"), folder):
+        _force(path)
+
+
+def _force(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _noted(out: Path) -> str | None:
@@ -60,5 +191,8 @@ def _noted(out: Path) -> str | None:
 
 def _write_whole(path: Path, text: str) -> None:
     unfinished = path.with_name(f".{path.name}-unfinished")
-    unfinished.write_text(text, encoding="utf-8")
+    with telling_when_full(path, len(text)):
+        unfinished.write_text(text, encoding="utf-8")
+        _force(unfinished)
     unfinished.replace(path)
+    _force(path.parent)
