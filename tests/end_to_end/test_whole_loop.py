@@ -81,7 +81,7 @@ def write_recipe(project: Project) -> None:
     """The demo's recipe and data on a tiny model; and a gate that anything passes."""
     recipe = load_recipe(ROOT / "deployments/recipes/support-desk.yaml").model_dump(mode="json")
     recipe["name"] = "tiny-desk"
-    recipe["model"] |= {"base": str(project.model), "max_tokens": 2000}
+    recipe["model"] |= {"base": str(project.model), "max_tokens": 2000, "licence": "apache-2.0"}
     recipe["data"] |= {"max_train_rows": 40, "max_validation_rows": 8}
     recipe["training"] |= {"epochs": 1, "lora_rank": 4}
     recipe["evaluation"] |= {"max_rows": 8, "max_new_tokens": 8, "max_probes": 4}

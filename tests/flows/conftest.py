@@ -73,7 +73,7 @@ def tiny_recipe(root: Path) -> dict[str, object]:
             "answer": {"kind": "json", "required_keys": ["item", "matter"]},
             "checks": {"person_names": False, "languages": [], "near_duplicate_jaccard": 1.0},
         },
-        "model": {"base": str(root / "tiny"), "max_tokens": 512},
+        "model": {"base": str(root / "tiny"), "max_tokens": 512, "licence": "apache-2.0"},
         "training": {"epochs": 1, "batch_size": 8, "learning_rate": 1e-3, "lora_rank": 4, "lora_alpha": 8},
         "evaluation": {
             "max_rows": 6,

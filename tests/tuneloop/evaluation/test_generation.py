@@ -14,6 +14,7 @@ from tuneloop.errors import ModelError
 from tuneloop.evaluation.answer_cache import AnswerCache, CachedAnswer
 from tuneloop.evaluation.generation import Generation, generate_answers
 from tuneloop.evaluation.language_model import LanguageModel
+from tuneloop.recipes import Model
 from tuneloop.records import Message
 
 PROMPTS = [[Message("user", f"Where is parcel {i}?" + " Please." * (i % 3))] for i in range(7)]
@@ -148,7 +149,7 @@ def test_the_real_model_says_the_same_on_both_paths_in_float32(tmp_path: Path) -
 
     from tuneloop.training.base_models import BUNDLED, prepare_base
 
-    real = prepare_base(BUNDLED, None, tmp_path)
+    real = prepare_base(Model(base=BUNDLED), tmp_path)
     fast, slow = (LanguageModel(real, threads=1, dtype=torch.float32, fast=fast) for fast in (None, False))
     ids = [chat.prompt_ids(fast.tokenizer, prompt, "") for prompt in PROMPTS[:3]]
     assert fast.answers(ids, max_new_tokens=12) == slow.answers(ids, max_new_tokens=12)
