@@ -1,0 +1,89 @@
+"""`tuneloop export`: hand a trained model on as an adapter, a merged model or a GGUF file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from tuneloop.errors import DataError, ModelError
+
+if TYPE_CHECKING:
+    from tuneloop.results import TrainingReport
+
+REPORT = "report.json"
+
+
+def register(app: typer.Typer) -> None:
+    app.command("export", rich_help_panel="The loop")(export)
+
+
+def export(
+    source: Annotated[
+        str, typer.Argument(help="A recipe's name or file (its last promoted round), or the folder of a training run.")
+    ],
+    *,
+    to: Annotated[
+        Literal["adapter", "merged", "gguf"], typer.Option(help="PEFT adapter, transformers model, or llama.cpp file.")
+    ] = "merged",
+    out: Annotated[Path | None, typer.Option(help="Folder to write; exports/ in the workspace if left out.")] = None,
+    quantise: Annotated[Literal["f16", "bf16", "q8_0"], typer.Option(help="Precision of a GGUF file.")] = "f16",
+) -> None:
+    """Write a trained model to a folder, with a model card and the hashes of its files.
+
+    A GGUF file is served by llama.cpp and compared with the adapter on its base first; it is not written if it answers
+    differently. GGUF needs `pip install 'tuneloop[gguf]'`.
+    """
+    from tuneloop.settings import Settings
+    from tuneloop.training.export.exporting import export_run
+
+    settings = Settings()
+    name, report = find_run(source, settings.workspace_path)
+    form = f"gguf-{quantise}" if to == "gguf" else to
+    target = out or settings.workspace_path / "exports" / f"{name}-{report.model_hash[:8]}-{form}"
+    record = export_run(
+        report,
+        form=to,
+        precision=quantise,
+        out=target.resolve(),
+        cache=settings.workspace_path / "models" / "base",
+        threads=settings.threads,
+    )
+    typer.echo(f"{target}: {', '.join(record['files'])}")
+    check = record["check"] or {}
+    if "divergence" in check:
+        typer.echo(
+            f"llama.cpp answers as the {check['against']} does: {check['divergence']:.5f} nats per token (limit "
+            f"{check['limit']}), {check['same_answers']} of {check['prompts']} greedy answers the same"
+        )
+
+
+def find_run(source: str, workspace: Path) -> tuple[str, TrainingReport]:
+    """(name, report) of a training run: of the run in the folder `source`, or of a recipe's last promoted round.
+
+    Raises:
+        ModelError: the folder holds no finished run.
+        DataError: no round of the recipe was promoted.
+    """
+    from tuneloop.history.rounds import load_rounds
+    from tuneloop.results import TrainingReport
+
+    path = Path(source)
+    if path.is_dir():
+        if not (path / REPORT).is_file():
+            raise ModelError(
+                f"{path} holds no finished training run (no {REPORT}); name a folder of models/ or a recipe"
+            )
+        return path.resolve().parent.name, TrainingReport.model_validate_json((path / REPORT).read_text("utf-8"))
+    name = _recipe_name(path) if path.suffix in {".yaml", ".yml"} else source
+    promoted = [r for r in load_rounds(workspace, name) if r.verdict.decision == "promote"]
+    if not promoted:
+        raise DataError(f"no round of {name} in {workspace} was promoted yet; `tuneloop report` shows its rounds")
+    return name, promoted[-1].training
+
+
+def _recipe_name(path: Path) -> str:
+    from tuneloop.recipes import load_recipe
+
+    return load_recipe(path).name
