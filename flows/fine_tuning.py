@@ -8,8 +8,10 @@ from prefect import flow
 
 from tasks import wiring
 from tasks.data import data_version
-from tasks.training import base_model, trained_model
+from tasks.registry import champion_of
+from tasks.training import base_model, start_of, trained_model
 from tuneloop.results import TrainingReport
+from tuneloop.training.base_models import folder_hash
 
 
 @flow(name="fine-tuning", flow_run_name="{recipe}")
@@ -21,4 +23,5 @@ def fine_tuning(recipe: str = "deployments/recipes/support-desk.yaml") -> Traini
     """
     spec = wiring.recipe_at(recipe)
     base = Path(base_model(spec.model))
-    return trained_model(spec, data_version(spec, base), base)
+    champion = champion_of(spec.name) if spec.training.start_from == "champion" else None
+    return trained_model(spec, data_version(spec, base), base, start_of(spec, champion, folder_hash(base)))

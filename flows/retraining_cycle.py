@@ -18,7 +18,7 @@ from tasks.evaluation import evaluation_of, judge
 from tasks.registry import champion_of, promote, register
 from tasks.review import collect_feedback, publish_review
 from tasks.rounds import keep_round
-from tasks.training import base_model, trained_model, training_key
+from tasks.training import base_model, start_of, trained_model, training_key
 from tuneloop.errors import TuneloopError
 from tuneloop.history.rounds import begin_round, find_round, load_rounds, one_turn_at_a_time, reviewed_model
 from tuneloop.recipes import Recipe
@@ -64,7 +64,8 @@ def turn(spec: Recipe, recipe: str, trigger: Trigger) -> None:
 def train_and_judge(spec: Recipe, trigger: Trigger, base: str, data: DataReport, feedback: FeedbackReport) -> Round:
     """A new round up to its verdict. Champion and base are measured on the same rows as the candidate."""
     champion = champion_of(spec.name)
-    training = trained_model(spec, data, Path(base))
+    start = start_of(spec, champion, folder_hash(Path(base)))
+    training = trained_model(spec, data, Path(base), start)
     base_scores = evaluation_of(spec, data, "base", base, training.base_hash)
     candidate = evaluation_of(spec, data, "candidate", training.model, training.model_hash)
     champion_scores = (

@@ -2,54 +2,49 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from prefect import get_run_logger, task
-from prefect.artifacts import create_markdown_artifact, create_progress_artifact, update_progress_artifact
 from prefect.context import TaskRunContext
 
 from tasks import wiring
 from tasks.caching import key, run_cached
-from tasks.progress import Background
-from tuneloop.history.plots import data_uri, loss_curve
+from tasks.training_display import TrainingDisplay
 from tuneloop.recipes import Model, Recipe
-from tuneloop.records import content_hash
-from tuneloop.results import DataReport, LossPoint, TrainingReport
+from tuneloop.results import DataReport, TrainingReport
 from tuneloop.training.base_models import folder_hash, prepare_base
-from tuneloop.training.fine_tuning import fine_tune
+from tuneloop.training.estimates.past import note
+from tuneloop.training.identity import training_folder, training_key
+from tuneloop.training.launching import TrainingCall, carry_out
 
-LOG_EVERY_STEPS = 10
+__all__ = ["base_model", "start_of", "train", "trained_model", "training_key"]
 
 
 @task(name="prepare base model", task_run_name="base {model.base}", retries=2, retry_delay_seconds=10)
 def base_model(model: Model) -> str:
     """Folder of the base model on this machine; fetched or converted once."""
-    return str(prepare_base(model.base, model.revision, wiring.workspace() / "models" / "base"))
+    return str(prepare_base(model, wiring.workspace() / "models" / "base"))
 
 
-def training_key(recipe: Recipe, base_hash: str, data_version: str) -> str:
-    """Equal keys would train the same model again."""
-    return content_hash(
-        {
-            "recipe": recipe.name,
-            "base": base_hash,
-            "data": data_version,
-            "training": recipe.training.model_dump(),
-            "system_prompt": recipe.model.system_prompt,
-            "max_tokens": recipe.model.max_tokens,
-        }
-    )[:16]
+def start_of(recipe: Recipe, champion: Mapping[str, str] | None, base_hash: str) -> str | None:
+    """Folder of the adapter to go on from; None: from the base, as nothing fitting is in production."""
+    if recipe.training.start_from == "base" or champion is None:
+        return None
+    fits = champion.get("base_hash") == base_hash and "adapter_path" in champion
+    return champion["adapter_path"] if fits else None
 
 
-def trained_model(recipe: Recipe, data: DataReport, base: Path) -> TrainingReport:
+def trained_model(recipe: Recipe, data: DataReport, base: Path, start: str | None = None) -> TrainingReport:
     """The model fine-tuned on this data version; from the cache when it was trained before."""
-    return run_cached(train, lambda r: [f"{r.model}/config.json", r.adapter], recipe, data, str(base))
+    return run_cached(train, lambda r: [f"{r.model}/config.json", r.adapter], recipe, data, str(base), start)
 
 
 def _train_key(_: TaskRunContext, parameters: dict[str, Any]) -> str:
     base_hash = folder_hash(Path(parameters["base"]))
-    return key("train", training=training_key(parameters["recipe"], base_hash, parameters["data"].version))
+    identity = training_key(parameters["recipe"], base_hash, parameters["data"].version)
+    return key("train", training=identity, start=_start_hash(parameters["start"]))
 
 
 @task(
@@ -59,38 +54,31 @@ def _train_key(_: TaskRunContext, parameters: dict[str, Any]) -> str:
     persist_result=True,
     result_serializer="json",
 )
-def train(recipe: Recipe, data: DataReport, base: str) -> TrainingReport:
-    """Train, or go on from the last checkpoint of a run that was cut off."""
+def train(recipe: Recipe, data: DataReport, base: str, start: str | None = None) -> TrainingReport:
+    """Train, or go on from the last checkpoint of a run that was cut off; `start` is an adapter to begin with."""
     here = wiring.settings()
-    identity = training_key(recipe, folder_hash(Path(base)), data.version)
-    artifact = create_progress_artifact(
-        0.0, key=f"training-{recipe.name}", description=f"Fine-tuning on {data.version}"
-    )
-
-    def show(progress: tuple[float, LossPoint]) -> None:
-        update_progress_artifact(artifact, progress[0], description=_describe(progress[1]))
-
-    def on_progress(point: LossPoint) -> None:
-        percent = min(100.0, 100 * point.epoch / recipe.training.epochs)
-        post((percent, point))
-        if point.eval_loss is not None or point.step % LOG_EVERY_STEPS == 0:
-            logger.info("%3.0f %%, %s", percent, _describe(point))
-
-    logger = get_run_logger()
-    with Background(show) as post:
-        report = fine_tune(
+    base_hash = folder_hash(Path(base))
+    identity = training_key(recipe, base_hash, data.version)
+    out = training_folder(here.workspace_path, recipe, base_hash, data.version)
+    if start is not None:  # a folder of its own: the champion may lie in the other one
+        out = out.with_name(f"{out.name}-from-{_start_hash(start)[:8]}")
+    with TrainingDisplay(recipe.name, data.version, identity, mlflow=here.mlflow_url is not None) as display:
+        call = TrainingCall(
             base=Path(base),
             train_file=Path(data.folder) / "train.parquet",
             validation_file=Path(data.folder) / "validation.parquet",
-            out=here.workspace_path / "models" / recipe.name / identity,
+            out=out,
             system_prompt=recipe.model.system_prompt,
             max_tokens=recipe.model.max_tokens,
             config=recipe.training,
             data_version=data.version,
-            on_progress=on_progress,
+            start=Path(start) if start is not None else None,
             threads=here.threads,
         )
-    logger.info(
+        report = carry_out(call, here.launcher, on_progress=display.on_progress)
+        display.finish(report)
+    note(here.workspace_path, report)
+    get_run_logger().info(
         "trained %s of %s parameters over %s NF4 layers, %.0f tokens/s, %.0f s",
         f"{report.trainable_parameters:,}",
         f"{report.total_parameters:,}",
@@ -98,16 +86,8 @@ def train(recipe: Recipe, data: DataReport, base: str) -> TrainingReport:
         report.tokens_per_second,
         report.cost.seconds,
     )
-    _show_curve(recipe.name, report)
     return report
 
 
-def _describe(point: LossPoint) -> str:
-    losses = [f"train {point.train_loss:.3f}" if point.train_loss is not None else ""]
-    losses.append(f"validation {point.eval_loss:.3f}" if point.eval_loss is not None else "")
-    return f"step {point.step}: " + ", ".join(filter(None, losses))
-
-
-def _show_curve(recipe: str, report: TrainingReport) -> None:
-    picture = data_uri(loss_curve(report.losses, f"{recipe} on {report.data_version}"))
-    create_markdown_artifact(key=f"loss-{recipe}", markdown=f"![loss by step]({picture})")
+def _start_hash(start: str | None) -> str:
+    return folder_hash(Path(start)) if start is not None else ""

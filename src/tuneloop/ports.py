@@ -75,6 +75,12 @@ class Registry(Protocol):
         """Record one round once (same run_name: updated) and return the run id."""
         ...
 
+    def log_curves(
+        self, experiment: str, run_name: str, *, curves: Mapping[str, Sequence[tuple[int, float]]], finished: bool
+    ) -> None:
+        """Add points to the round's metrics while it goes: metric -> (step, value); each step once."""
+        ...
+
     def register(self, model: str, run_id: str, *, artifact: Path, tags: Mapping[str, str]) -> str:
         """Register the artefact as a version of `model` once (same artefact hash: same version); return the version."""
         ...

@@ -3,7 +3,10 @@ from __future__ import annotations
 import threading
 import time
 
+import pytest
+
 from tasks.progress import Background
+from tuneloop.errors import ServiceError
 
 
 def test_the_newest_value_arrives_and_older_waiting_ones_are_dropped() -> None:
@@ -48,3 +51,41 @@ def test_a_sender_that_hangs_does_not_hold_the_caller() -> None:
         post(2)
     assert time.monotonic() - started < 10
     forever.set()
+
+
+def test_the_last_value_is_sent_at_once_when_the_work_ends() -> None:
+    seen: list[int] = []
+    started = time.monotonic()
+    with Background(seen.append, pause_seconds=60) as post:
+        post(1)
+        time.sleep(0.1)
+        post(2)
+        post(3)
+    assert seen == [1, 3]
+    assert time.monotonic() - started < 5
+
+
+def test_values_that_come_within_the_pause_wait_for_its_end() -> None:
+    seen: list[int] = []
+    with Background(seen.append, pause_seconds=0.3) as post:
+        for value in range(6):
+            post(value)
+            time.sleep(0.1)
+        assert 2 <= len(seen) <= 3
+
+
+def test_a_failure_is_reported_once_with_the_advice_of_our_own_errors_only(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def send(value: str) -> None:
+        raise ServiceError("run `tuneloop up`") if value == "ours" else ValueError("a row's text")
+
+    for value in ("ours", "theirs"):
+        with Background(send, name="the curve") as post:
+            for _ in range(3):
+                post(value)
+                time.sleep(0.05)
+    assert caplog.messages == [
+        "the curve cannot be shown at present, the work goes on: run `tuneloop up`",
+        "the curve cannot be shown at present, the work goes on: ValueError",
+    ]

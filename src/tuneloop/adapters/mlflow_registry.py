@@ -66,6 +66,20 @@ class MlflowRegistry:
             self._client.set_terminated(run_id, "FINISHED")
         return run_id
 
+    def log_curves(
+        self, experiment: str, run_name: str, *, curves: Mapping[str, Sequence[tuple[int, float]]], finished: bool
+    ) -> None:
+        """Add (step, value) points to the metrics of the round's run while it goes.
+
+        Of each metric only steps after the last one there are added, so a resumed or repeated run adds nothing twice.
+        `finished` marks the run as ended, which `log_round` does as well.
+        """
+        with self._service():
+            run_id, _, _ = self._run(experiment, run_name)
+            self._client.update_run(run_id, status="FINISHED" if finished else "RUNNING")
+            for name, points in curves.items():
+                self._log_curve(run_id, name, points)
+
     def register(self, model: str, run_id: str, *, artifact: Path, tags: Mapping[str, str]) -> str:
         """Register the artefact as a version of `model` once (same artefact hash: same version); return the version.
 
@@ -157,6 +171,15 @@ class MlflowRegistry:
         points = [Metric(name, value, now, 0) for name, value in new.items()]
         for start in range(0, len(points), _BATCH):
             self._client.log_batch(run_id, metrics=points[start : start + _BATCH])
+
+    def _log_curve(self, run_id: str, name: str, points: Sequence[tuple[int, float]]) -> None:
+        from mlflow.entities import Metric
+
+        there = max((metric.step for metric in self._client.get_metric_history(run_id, name)), default=-1)
+        now = time.time_ns() // 1_000_000
+        new = [Metric(name, value, now, step) for step, value in points if step > there and math.isfinite(value)]
+        for start in range(0, len(new), _BATCH):
+            self._client.log_batch(run_id, metrics=new[start : start + _BATCH])
 
     def _log_tags(self, run_id: str, tags: Mapping[str, str]) -> None:
         from mlflow.entities import RunTag

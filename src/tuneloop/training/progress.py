@@ -5,15 +5,16 @@ from __future__ import annotations
 import logging
 import math
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import psutil
 from transformers import TrainerCallback
 
 from tuneloop.errors import TrainingError
-from tuneloop.results import LossPoint
+from tuneloop.results import LossPoint, TrainingWarning
 
 log = logging.getLogger(__name__)
 MIB = 2**20
@@ -21,29 +22,74 @@ SETTLING_STEPS = 10
 ADVICE = "lower training.learning_rate, by 3 to 10 times"
 
 
-class LossReporter(TrainerCallback):  # type: ignore[misc]
-    """Hands every new loss to `on_progress`; what that raises is logged and training goes on."""
+class Progress(LossPoint):
+    """A loss, and where the run is: what can be shown of it while it goes.
 
-    def __init__(self, on_progress: Callable[[LossPoint], None]) -> None:
+    `tokens_per_second` is the trainer's step alone; `seconds_left` counts all that takes time, evaluations as well.
+    `kept_step` is whose validation loss is the lowest so far (None: last weights are kept).
+    """
+
+    max_steps: int
+    learning_rate: float | None = None
+    gradient_norm: float | None = None
+    tokens_per_second: float | None = None
+    seconds_left: float | None = None
+    kept_step: int | None = None
+    warnings: tuple[TrainingWarning, ...] = ()
+
+
+class Findings(Protocol):
+    """What has been found of a run so far."""
+
+    @property
+    def warnings(self) -> list[TrainingWarning]: ...
+
+    @property
+    def kept_step(self) -> int | None: ...
+
+
+class LossReporter(TrainerCallback):  # type: ignore[misc]
+    """Hands every new loss to `on_progress`; what that raises is logged and training goes on.
+
+    A resumed run first hands over the losses from before, so that whoever looks has seen all of them.
+    """
+
+    def __init__(self, on_progress: Callable[[Progress], None], trainer: Any, found: Findings) -> None:
         self._on_progress = on_progress
+        self._trainer = trainer
+        self._found = found
+        self._began = (0.0, 0)
+
+    def on_train_begin(self, _args: Any, state: Any, _control: Any, **_: Any) -> None:
+        self._began = (time.monotonic(), state.global_step)
+        for entry in state.log_history:
+            self._report(entry, state)
 
     def on_log(self, _args: Any, state: Any, _control: Any, logs: Mapping[str, Any] | None = None, **_: Any) -> None:
-        points = loss_points([{**(logs or {}), "step": state.global_step}])
-        for point in points:
+        self._report({**(logs or {}), "step": state.global_step}, state)
+
+    def _report(self, entry: Mapping[str, Any], state: Any) -> None:
+        for point in loss_points([entry]):
             try:
-                self._on_progress(point)
+                self._on_progress(self._progress(point, entry, state))
             except Exception:  # the process edge of someone else's code: hours of training must not hang on it
                 log.exception("reporting progress failed; training goes on")
 
-
-class EvaluationTimes(TrainerCallback):  # type: ignore[misc]
-    """Asks for an evaluation in the middle and at the end of every epoch, and at the last step."""
-
-    def on_step_end(self, _args: Any, state: Any, control: Any, **_: Any) -> None:
-        per_epoch = state.max_steps / state.num_train_epochs
-        halves = {round(per_epoch * k / 2) for k in range(1, 2 * int(state.num_train_epochs) + 1)}
-        if state.global_step in halves or state.global_step >= state.max_steps:
-            control.should_evaluate = True
+    def _progress(self, point: LossPoint, entry: Mapping[str, Any], state: Any) -> Progress:
+        began, first_step = self._began
+        done = state.global_step - first_step
+        left = (time.monotonic() - began) / done * (state.max_steps - state.global_step) if done else None
+        stepping = self._trainer.seconds_stepping
+        return Progress(
+            **point.model_dump(),
+            max_steps=state.max_steps,
+            learning_rate=entry.get("learning_rate"),
+            gradient_norm=entry.get("grad_norm"),
+            tokens_per_second=self._trainer.tokens_seen / stepping if stepping else None,
+            seconds_left=left,
+            kept_step=self._found.kept_step,
+            warnings=tuple(self._found.warnings),
+        )
 
 
 def loss_points(history: Sequence[Mapping[str, Any]]) -> list[LossPoint]:

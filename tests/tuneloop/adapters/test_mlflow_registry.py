@@ -83,6 +83,12 @@ def log(registry, **changes):
     )
 
 
+def log_id(registry, run_name):
+    experiment = registry._client.get_experiment_by_name("desk").experiment_id
+    (run,) = registry._client.search_runs([experiment], f"tags.`tuneloop.round` = '{run_name}'")
+    return run.info.run_id
+
+
 def run_of(registry, run_id):
     return registry._client.get_run(run_id)
 
@@ -110,6 +116,28 @@ def test_a_round_is_recorded_once_and_updated(registry, tmp_path):
 @needs_server
 def test_the_same_round_of_another_experiment_is_another_run(registry):
     assert log(registry, experiment="a's desk") != log(registry, experiment="b")
+
+
+@needs_server
+def test_curves_of_a_run_that_is_repeated_hold_each_step_once_and_the_round_is_the_same_run(registry):
+    whole = {"training/loss": [(step, 3.0 - step / 100) for step in range(1, 131)], "training/rate": [(1, math.nan)]}
+    part = {name: points[:40] for name, points in whole.items()}
+    for curves in (part, part, whole):
+        registry.log_curves("desk", "round-live", curves=curves, finished=False)
+    run_id = log(registry, run_name="round-live", metrics={"train_loss": 1.7})
+    seen = registry._client.get_metric_history(run_id, "training/loss")
+    assert sorted((m.step, m.value) for m in seen) == whole["training/loss"]
+    assert run_of(registry, run_id).data.metrics == {"training/loss": 1.7, "train_loss": 1.7}
+    assert run_of(registry, run_id).info.status == "FINISHED"
+
+
+@needs_server
+def test_a_run_is_running_until_its_curves_are_finished(registry):
+    status = []
+    for finished in (False, True):
+        registry.log_curves("desk", "round-alone", curves={"training/loss": [(1, 2.0)]}, finished=finished)
+        status.append(run_of(registry, log_id(registry, "round-alone")).info.status)
+    assert status == ["RUNNING", "FINISHED"]
 
 
 @needs_server
