@@ -32,6 +32,7 @@ TIERS = {
     "tuneloop/adapters/test_local_rewriter.py": "integration",
     "tuneloop/data/test_person_names.py": "integration",
     "tuneloop/test_chat.py": "integration",
+    "tuneloop/cli/test_train_command.py": "integration",
 }
 
 
