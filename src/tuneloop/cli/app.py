@@ -7,7 +7,15 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from tuneloop.cli import data_commands, run_commands, stack_commands, validate_command
+from tuneloop.cli import (
+    data_commands,
+    export_command,
+    run_commands,
+    search_command,
+    stack_commands,
+    train_command,
+    validate_command,
+)
 from tuneloop.errors import TuneloopError
 
 HELP = """Keep a fine-tuned model up to date: validate, train, evaluate, review, and again.
@@ -40,6 +48,9 @@ stack_commands.register(app)
 run_commands.register(app)
 data_commands.register(app)
 validate_command.register(app)
+train_command.register(app)
+search_command.register(app)
+export_command.register(app)
 
 
 @app.callback(invoke_without_command=True)

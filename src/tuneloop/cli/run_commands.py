@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tuneloop.errors import DataError, RecipeError, ServiceError
+from tuneloop.cli.flow_runs import deploy_flows, path_from_root, start_run, watch
+from tuneloop.errors import DataError, RecipeError
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from tuneloop.results import Round
-    from tuneloop.settings import Settings
 
 DEPLOYMENT = "retraining-cycle/retraining-cycle"
-LINES_OF_A_FAILURE = 30
 
 
 def register(app: typer.Typer) -> None:
@@ -40,35 +36,6 @@ def deploy() -> None:
     console.print("The flows are deployed.")
 
 
-def deploy_flows(settings: Settings) -> None:
-    """Deploy into the running stack; raises ServiceError with the last lines of what went wrong."""
-    flows = Path("deployments/prefect.yaml")
-    if not (settings.root / flows).is_file():
-        raise ServiceError(
-            f"there is no {flows} in {settings.root.resolve()}: run this in the project's root, or set TUNELOOP_ROOT"
-        )
-    _python(settings, "-m", "prefect", "--no-prompt", "deploy", "--prefect-file", str(flows), "--all")
-    if (settings.root / "deployments" / "automations.py").is_file():
-        _python(settings, "-m", "deployments.automations")
-
-
-def _python(settings: Settings, *arguments: str) -> None:
-    from tuneloop.cli.wiring import client_environment
-
-    done = subprocess.run(
-        [sys.executable, *arguments],
-        cwd=settings.root,
-        env=client_environment(settings),
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        check=False,
-    )
-    if done.returncode != 0:
-        end = "\n".join(done.stdout.splitlines()[-LINES_OF_A_FAILURE:])
-        raise ServiceError(f"`python {' '.join(arguments)}` ended with code {done.returncode}:\n{end}")
-
-
 def run(
     recipe: Annotated[Path, typer.Argument(help="A recipe, such as deployments/recipes/NAME.yaml.")],
     *,
@@ -82,53 +49,16 @@ def run(
     """
     from rich.console import Console
 
-    from tuneloop.cli.stack_commands import ensure_stack
-    from tuneloop.cli.wiring import known_state, prefect_api
     from tuneloop.recipes import load_recipe
     from tuneloop.settings import Settings
 
     settings, console = Settings(), Console()
     path = path_from_root(recipe, settings.root)
     name = load_recipe(settings.root / path).name
-    ensure_stack(settings, console)
-    api = prefect_api(settings)
-    if api.deployment_id(DEPLOYMENT) is None:
-        console.print("Deploying the flows (only the first time)...")
-        deploy_flows(settings)
-    created = api.create_flow_run(DEPLOYMENT, {"recipe": path, "trigger": trigger}, tags=[f"recipe:{name}"])
-    console.print(
-        f"Flow run {created.name}: {known_state(settings).url('prefect')}/runs/flow-run/{created.id}",
-        highlight=False,
-        soft_wrap=True,
-    )
+    parameters = {"recipe": path, "trigger": trigger}
+    created = start_run(settings, console, deployment=DEPLOYMENT, recipe=name, parameters=parameters)
     if wait:
-        raise typer.Exit(watch(settings, created.id, console))
-
-
-def watch(settings: Settings, flow_run_id: str, console: Console) -> int:
-    """Follow the run to its end; 0 when it completed, 1 when not, 130 when the user stopped watching."""
-    from tuneloop.cli.follow import Follower
-    from tuneloop.cli.wiring import prefect_api
-
-    try:
-        ended = Follower(prefect_api(settings), console).follow(flow_run_id)
-    except KeyboardInterrupt:
-        console.print("No longer watching; the run goes on. `tuneloop report` shows its result when it is done.")
-        return 130
-    return 0 if ended.is_completed else 1
-
-
-def path_from_root(path: Path, root: Path) -> str:
-    """The recipe as the flow finds it: relative to the root where it lies below it, absolute elsewhere.
-
-    Raises:
-        RecipeError: there is no such file here or below the root.
-    """
-    for candidate in (path, root / path):
-        if candidate.is_file():
-            full, base = candidate.resolve(), root.resolve()
-            return str(full.relative_to(base)) if full.is_relative_to(base) else str(full)
-    raise RecipeError(f"no recipe at {path}: see deployments/recipes/ for examples")
+        raise typer.Exit(watch(settings, created.id, console, result="tuneloop report"))
 
 
 def validate_recipe(paths: Annotated[list[Path], typer.Argument(help="Recipe files.")]) -> None:

@@ -10,7 +10,8 @@ from tuneloop.cli.app import app
 from tuneloop.stack.services import SERVICE_NAMES
 from tuneloop.stack.state import new_state, save_state
 
-COMMANDS = ("up", "down", "status", "logs", "secrets", "deploy", "run", "validate-recipe", "report", "data")
+SERVERS = ("up", "down", "status", "logs", "secrets", "deploy")
+COMMANDS = (*SERVERS, "run", "validate-recipe", "report", "data", "train", "search", "export")
 RECIPE = "name: tiny\ndata: {sources: [{name: s, path: rows.jsonl}]}\nmodel: {base: x}\n"
 
 

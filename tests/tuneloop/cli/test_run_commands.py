@@ -1,6 +1,6 @@
 import pytest
 
-from tuneloop.cli.run_commands import path_from_root
+from tuneloop.cli.flow_runs import path_from_root
 from tuneloop.errors import RecipeError
 
 
