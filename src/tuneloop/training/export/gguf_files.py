@@ -31,7 +31,8 @@ class Served:
     """A greedy answer of llama.cpp.
 
     `prompt_tokens` is how many tokens it made of the conversation. `choices` are, for each token of the answer, the
-    most likely tokens there and their log probabilities; `ended` says that the answer came to its own end.
+    most likely tokens there and their log probabilities; `ended` says that the answer came to its own end. Of a
+    character that is several tokens, llama.cpp tells the last one alone.
     """
 
     prompt_tokens: int
@@ -101,27 +102,13 @@ class LlamaCpp:
         if "choices" not in reply:
             raise ModelError(f"llama.cpp refuses the chat template in the file: {reply}")
         (choice,) = reply["choices"]
-        told = choice["logprobs"]["content"] if choice.get("logprobs") else []
-        tokens = told[: _before_a_gap([token["bytes"] for token in told])]
+        tokens = choice["logprobs"]["content"] if choice.get("logprobs") else []
         return Served(
             prompt_tokens=reply["usage"]["prompt_tokens"],
             token_ids=[token["id"] for token in tokens],
             choices=[{c["id"]: c["logprob"] for c in token["top_logprobs"]} for token in tokens],
-            ended=choice["finish_reason"] == "stop" and len(tokens) == len(told),
+            ended=choice["finish_reason"] == "stop",
         )
-
-
-def _before_a_gap(pieces: Sequence[Sequence[int]]) -> int:
-    """How many tokens come before llama.cpp left one out: it does not tell tokens that end within a character.
-
-    The next one then begins with the rest of that character, which is no UTF-8.
-    """
-    for place, piece in enumerate(pieces):
-        try:
-            bytes(piece).decode()
-        except UnicodeDecodeError:
-            return place
-    return len(pieces)
 
 
 def divergence(reference: Any, served: Mapping[int, float]) -> float:
