@@ -92,7 +92,7 @@ KILLED = textwrap.dedent(
     """
     import json, sys
     from pathlib import Path
-    from tests.tuneloop.training.test_searching import CONFIG, SEARCH
+    from tests.tuneloop.training.search.test_searching import CONFIG, SEARCH
     from tuneloop.training.search.searching import Searcher
 
     arguments = json.loads(sys.argv[2])
