@@ -118,9 +118,9 @@ def _both(pair: Record) -> tuple[Record, Record]:
 def _ours(base: Path, tokenizer: Any, train: list[Record], out: Path) -> Any:
     from transformers import AutoConfig
 
-    from tuneloop.training.attention import register
     from tuneloop.training.building import common_arguments
-    from tuneloop.training.fused import fuse
+    from tuneloop.training.fast.attention import register
+    from tuneloop.training.fast.fused import fuse
     from tuneloop.training.loading import load_for_training
     from tuneloop.training.plan import make_plan
     from tuneloop.training.preferences import make_trainer, tokenise_pairs

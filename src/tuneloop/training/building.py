@@ -13,11 +13,12 @@ from trl import SFTConfig
 
 from tuneloop.recipes import Training
 from tuneloop.results import LossPoint
-from tuneloop.training import attention, watching
+from tuneloop.training import watching
 from tuneloop.training.distributed import Processes, trainer_arguments
-from tuneloop.training.fused import fuse
+from tuneloop.training.fast import attention
+from tuneloop.training.fast.fused import fuse
+from tuneloop.training.fast.lanes import LaneTrainer
 from tuneloop.training.keeping import CHECKPOINTS
-from tuneloop.training.lanes import LaneTrainer
 from tuneloop.training.loading import Loaded, load_for_training
 from tuneloop.training.plan import FLASH, PER_DOCUMENT, Plan
 from tuneloop.training.watched import WatchedTrainer

@@ -8,7 +8,7 @@ from trl import DPOConfig, KTOConfig, RewardConfig
 
 from tuneloop.errors import TrainingError
 from tuneloop.recipes import Training
-from tuneloop.training.attention import NAME as PER_DOCUMENT
+from tuneloop.training.fast.attention import NAME as PER_DOCUMENT
 from tuneloop.training.plan import Plan
 from tuneloop.training.preferences.lanes import DPOLanes, KTOLanes, RewardLanes
 from tuneloop.training.preferences.rows import Objective

@@ -14,7 +14,6 @@ from transformers import AutoModelForCausalLM, LlamaConfig, MixtralConfig
 from tuneloop.errors import TrainingError
 from tuneloop.recipes import Training
 from tuneloop.results import Cost, Estimate, TrainingReport
-from tuneloop.training import attention
 from tuneloop.training.estimates.durations import Work, training_seconds
 from tuneloop.training.estimates.estimating import (
     Job,
@@ -30,6 +29,7 @@ from tuneloop.training.estimates.footprint import NF4_BYTES, Step, kept_bytes_pe
 from tuneloop.training.estimates.hardware import MACHINES, Hardware, named_machine
 from tuneloop.training.estimates.past import corrected, note
 from tuneloop.training.estimates.sizes import Sizes, sizes_of
+from tuneloop.training.fast import attention
 
 GIB = 2**30
 SMALL = LlamaConfig(
@@ -305,7 +305,7 @@ def adapted(*, kernel: str = "sdpa", dropout: float = 0.0, rank: int = 16) -> An
 
 def kept_for_backward(*, fused: bool, kernel: str, dropout: float, rows: int, row_tokens: int) -> int:
     """Bytes that autograd keeps of a forward pass through the blocks, parameters aside."""
-    from tuneloop.training.fused import fuse
+    from tuneloop.training.fast.fused import fuse
 
     model = adapted(kernel=kernel, dropout=dropout)
     if fused:

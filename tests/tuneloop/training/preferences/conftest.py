@@ -11,8 +11,8 @@ import pytest
 from tests.tuneloop.training.preferences.pairs_of_answers import SYSTEM_PROMPT, pair
 from tuneloop.recipes import Training
 from tuneloop.records import Record
-from tuneloop.training import attention
-from tuneloop.training.fused import fuse
+from tuneloop.training.fast import attention
+from tuneloop.training.fast.fused import fuse
 from tuneloop.training.loading import load_for_training
 from tuneloop.training.plan import Plan
 from tuneloop.training.preferences import make_trainer, tokenise_pairs

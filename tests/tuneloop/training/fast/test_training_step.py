@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from torch.nn.functional import cosine_similarity
+from transformers import AutoConfig
 
 from tuneloop.recipes import Training
-from tuneloop.training import attention
-from tuneloop.training.fused import fuse
-from tuneloop.training.lanes import split_rows, summed_loss
+from tuneloop.training.fast import attention, lanes
+from tuneloop.training.fast.fused import fuse
+from tuneloop.training.fast.lanes import split_rows, summed_loss
 from tuneloop.training.loading import Loaded, load_for_training
-from tuneloop.training.plan import Plan
+from tuneloop.training.plan import make_plan
 
 Batch = Callable[..., dict[str, Any]]
 
 
 def load(tiny: Path, base_weights: Any, attention_name: str = attention.NAME) -> Loaded:
     attention.register()
-    plan = Plan("cpu", True, 1, attention_name, base_weights, False, "adamw_torch")
-    loaded = load_for_training(tiny, Training(lora_rank=4), plan)
+    config = Training(lora_rank=4, base_weights=base_weights)
+    plan = make_plan(config, AutoConfig.from_pretrained(tiny), threads=1, tokens_per_batch=64)
+    loaded = load_for_training(tiny, config, replace(plan, attention=attention_name))
     generator = torch.Generator().manual_seed(1)
     for name, parameter in loaded.model.named_parameters():
         if "lora_B" in name:  # zeros at the start: their partners would have no gradient
@@ -47,7 +50,7 @@ def test_packed_and_unpacked_weights_train_on_the_same_numbers(tiny: Path, batch
     results = []
     for base_weights in ("packed", "dequantised"):
         model = load(tiny, base_weights).model
-        assert fuse(model) == {"lora": 14, "norm": 5, "gated": 2}
+        assert fuse(model) == {"layers": 2}
         loss = summed_loss(model, batch())
         results.append((loss, gradient(model, loss)))
     torch.testing.assert_close(results[0], results[1])
@@ -107,6 +110,11 @@ def test_rows_that_are_alike_up_to_their_answers_share_no_token_that_predicts(ba
     rows["input_ids"][0, 8:] = rows["input_ids"][0, :8]
     (shared,) = split_rows(rows, 1)
     assert shared["cu_seq_lens_q"].tolist() == [0, 3, 8, 13], "labels start at token 4, which token 3 predicts"
+
+
+def test_a_long_batch_is_done_in_turns_that_bound_what_is_kept(batch: Batch, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lanes, "TOKENS_AT_ONCE", 20)
+    assert [int(p["cu_seq_lens_q"][-1]) for p in split_rows(batch((7, 19, 12, 30, 2)), 2)] == [30, 19, 12, 9]
 
 
 def test_there_are_never_more_lanes_than_rows(batch: Batch) -> None:

@@ -11,17 +11,27 @@ token's past is decides what it becomes, so this changes no number (but for roun
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from typing import Any
 
 import torch
+from torch.nn.functional import pad
+from torch.utils.data import DataLoader
 
 from tuneloop.chat import IGNORED
-from tuneloop.training.fused import linear_cross_entropy
+from tuneloop.training.distributed import sum_gradients, summed
+from tuneloop.training.fast.allocation import keep_freed_memory
+from tuneloop.training.fast.attention import TILE
+from tuneloop.training.fast.fused import linear_cross_entropy
 from tuneloop.training.watched import WatchedTrainer
 
 Batch = dict[str, Any]
+
+TOKENS_AT_ONCE = 1024
+"""Of a lane, unless one row is longer. What is kept for the backward grows with them, the speed hardly."""
 
 
 class LaneTrainer(WatchedTrainer):
@@ -29,6 +39,7 @@ class LaneTrainer(WatchedTrainer):
 
     def __init__(self, *, lanes: int, **rest: Any) -> None:
         super().__init__(**rest)
+        keep_freed_memory()
         self._lanes = lanes
         self._pool = ThreadPoolExecutor(lanes, "lane", initializer=torch.set_num_threads, initargs=(1,))
 
@@ -38,12 +49,15 @@ class LaneTrainer(WatchedTrainer):
         if total is None:
             total = (inputs["labels"] != IGNORED).sum() * self.current_gradient_accumulation_steps
         trained = [p for p in model.parameters() if p.requires_grad]
-        parts = split_rows(inputs, self._lanes)
-        results = list(self._pool.map(lambda part: self._gradients(part, total, trained), parts))
-        for _, gradients in results:
+        parts, losses = split_rows(inputs, self._lanes), []
+        for loss, gradients in self._pool.map(lambda part: self._gradients(part, total, trained), parts):
+            losses.append(loss)
             for parameter, gradient in zip(trained, gradients, strict=True):
                 parameter.grad = gradient if parameter.grad is None else parameter.grad.add_(gradient)
-        return torch.stack([loss for loss, _ in results]).sum()
+        if self.accelerator.sync_gradients:
+            sum_gradients(trained)
+        # the trainer logs the mean over processes, and each has only its share of the whole
+        return torch.stack(losses).sum().mul(self.accelerator.num_processes)
 
     def _gradients(
         self, part: Batch, total: Any, trained: list[torch.nn.Parameter]
@@ -58,15 +72,22 @@ class LaneTrainer(WatchedTrainer):
         metric_key_prefix: str = "eval",
     ) -> Any:
         self.model.eval()
-        parts = [part for batch in self.get_eval_dataloader(eval_dataset) for part in split_rows(batch, self._lanes)]
+        parts = [part for batch in self._own_batches(eval_dataset) for part in split_rows(batch, self._lanes)]
         with torch.no_grad():
             loss = sum(self._pool.map(self._evaluated, parts))
-        tokens = sum(int((part["labels"] != IGNORED).sum()) for part in parts)
-        metrics = {f"{metric_key_prefix}_loss": float(loss) / max(tokens, 1)}
+        labelled = sum(int((part["labels"] != IGNORED).sum()) for part in parts)
+        loss, tokens = summed(float(loss), labelled)
+        metrics = {f"{metric_key_prefix}_loss": loss / max(tokens, 1)}
         self.log(dict(metrics))
         handler: Any = self.callback_handler
         self.control: Any = handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
+
+    def _own_batches(self, rows: Any) -> Iterable[Batch]:
+        """The share of the rows that is this process's, each row once; accelerate would fill up the last batch."""
+        rows = self.eval_dataset if rows is None else rows
+        mine = rows.shard(self.args.world_size, self.args.process_index)
+        return DataLoader(mine, self.args.per_device_eval_batch_size, collate_fn=self.data_collator)
 
     @torch.no_grad()  # the context manager outside holds for its own thread only
     def _evaluated(self, part: Batch) -> float:
@@ -76,24 +97,42 @@ class LaneTrainer(WatchedTrainer):
 def summed_loss(model: Any, batch: Batch) -> torch.Tensor:
     """Cross-entropy summed over the labelled tokens of a padding-free batch, without ever holding all logits."""
     inner = model.get_base_model() if hasattr(model, "get_base_model") else model
-    hidden = inner.get_decoder()(
-        input_ids=batch["input_ids"],
-        position_ids=batch["position_ids"],
-        cu_seq_lens_q=batch["cu_seq_lens_q"],
-        shared_prefix=batch.get("shared_prefix", False),
-        use_cache=False,
-    ).last_hidden_state[0]
     targets = batch["labels"][0, 1:]
     labelled = (targets != IGNORED).nonzero()[:, 0]
-    return linear_cross_entropy(hidden[labelled], inner.get_output_embeddings().weight, targets[labelled])
+    hidden = inner.get_decoder()(
+        **filled_up(batch),
+        shared_prefix=batch.get("shared_prefix", False),
+        kept_tokens=labelled,
+        use_cache=False,
+    ).last_hidden_state[0]
+    if len(hidden) != len(labelled):  # a fused last layer has left the others out already
+        hidden = hidden[labelled]
+    return linear_cross_entropy(hidden, inner.get_output_embeddings().weight, targets[labelled])
+
+
+def filled_up(batch: Batch) -> Batch:
+    """Tokens, positions and borders with one more row that makes the number of tokens a multiple of `TILE`: oneDNN
+    compiles a kernel for every new number, and keeps it."""
+    ids, borders = batch["input_ids"], batch["cu_seq_lens_q"]
+    missing = -ids.shape[1] % TILE
+    if not missing:
+        return {name: batch[name] for name in ("input_ids", "position_ids", "cu_seq_lens_q")}
+    positions = torch.cat((batch["position_ids"], torch.arange(missing)[None]), 1)
+    return {
+        "input_ids": pad(ids, (0, missing)),
+        "position_ids": positions,
+        "cu_seq_lens_q": torch.cat((borders, borders[-1:] + missing)),
+    }
 
 
 def split_rows(batch: Batch, lanes: int) -> list[Batch]:
-    """Deal the rows of a padding-free batch out to at most `lanes` parts of about equal length."""
+    """Deal the rows of a padding-free batch out to parts of about equal length: one for each lane, or as many times as
+    many as keep the parts at about `TOKENS_AT_ONCE`."""
     borders = batch["cu_seq_lens_q"].tolist()
     rows = sorted(pairwise(borders), key=lambda row: row[0] - row[1])
-    parts: list[list[tuple[int, int]]] = [[] for _ in range(min(lanes, len(rows)))]
-    for row in rows:  # longest first, always to the lane that has least
+    turns = math.ceil(borders[-1] / (lanes * TOKENS_AT_ONCE))
+    parts: list[list[tuple[int, int]]] = [[] for _ in range(min(lanes * turns, len(rows)))]
+    for row in rows:  # longest first, always to the part that has least
         min(parts, key=lambda part: sum(end - start for start, end in part)).append(row)
     return [_take(batch, part) for part in parts]
 
