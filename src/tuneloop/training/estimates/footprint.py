@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -143,12 +144,18 @@ def _score_bytes(sizes: Sizes, step: Step) -> float:
     if step.attention == "eager":
         return sizes.heads * step.row_tokens * (BF16 + FLOAT32)
     are_kept = step.attention == "per_document" and step.row_tokens <= LONGEST_KEPT_ROW
-    return step.number_bytes * sizes.heads * SEEN_SHARE * step.row_tokens if are_kept else 0.0
+    return step.number_bytes * sizes.heads * _seen_per_token(step.row_tokens) if are_kept else 0.0
 
 
-LONGEST_KEPT_ROW, SEEN_SHARE = 1024, 0.6
-"""As in `attention`, which imports torch: of longer rows the weights are computed again. A block of queries sees what
-is before it, a little over half of the row."""
+LONGEST_KEPT_ROW, BLOCK, TILE = 1024, 256, 64
+"""As in `fast.attention`, which imports torch: of longer rows the weights are computed again."""
+
+
+def _seen_per_token(row_tokens: float) -> float:
+    """Keys whose weights a token has: a block of queries sees all before its own end, and tiles are whole."""
+    tokens = math.ceil(row_tokens / TILE) * TILE
+    ends = [min(start + BLOCK, tokens) for start in range(0, tokens, BLOCK)]
+    return sum((end - start) * end for start, end in zip([0, *ends], ends, strict=False)) / row_tokens
 
 
 def _adapter_input_bytes(sizes: Sizes, step: Step) -> float:
