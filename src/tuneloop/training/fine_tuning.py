@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from tuneloop.chat import example_ids, load_tokenizer
 from tuneloop.recipes import Training
 from tuneloop.records import Record, content_hash
-from tuneloop.results import Cost, LossPoint, TrainingReport
+from tuneloop.results import Cost, Estimate, LossPoint, TrainingReport
 from tuneloop.training.base_models import folder_hash
 from tuneloop.training.distributed import Processes, meet, summed, uses_fsdp, whole_state
 from tuneloop.training.estimates.estimating import estimate
@@ -26,7 +26,7 @@ from tuneloop.training.keeping import (
     step_of,
     written_whole,
 )
-from tuneloop.training.plan import make_plan
+from tuneloop.training.plan import Plan, make_plan
 from tuneloop.training.rows import read_rows, require_rows, tokenise
 
 if TYPE_CHECKING:
@@ -92,22 +92,7 @@ def fine_tune(
     read = [read_rows(path) for path in (train_file, validation_file)]
     train, validation = (_tokens(tokenizer, rows, system_prompt, max_tokens, config) for rows in read)
     require_rows(train, max_tokens)
-    architecture, lengths = read_architecture(base), _lengths(train)
-    cores = threads or max(1, len(os.sched_getaffinity(0)) // processes.local_count)
-    largest = sum(lengths[: config.batch_size // processes.count])
-    plan = make_plan(config, architecture, cores, largest, processes.count)
-    foreseen = estimate(
-        config,
-        architecture,
-        rows=len(train),
-        mean_tokens=sum(lengths) / len(lengths),
-        longest_tokens=sum(lengths[: config.batch_size]),
-        hardware=this_machine(plan.threads),
-        validation_rows=len(validation),
-        processes=processes.count,
-        sharded=uses_fsdp(),
-        threads=cores,
-    )
+    plan, foreseen = _foreseen(base, config, train, validation, threads, processes)
     from tuneloop.training.building import build, packed
     from tuneloop.training.progress import PeakMemory
 
@@ -140,6 +125,28 @@ def fine_tune(
             return report
 
         return processes.once(conclude)
+
+
+def _foreseen(
+    base: Path, config: Training, train: Dataset, validation: Dataset, threads: int | None, processes: Processes
+) -> tuple[Plan, Estimate]:
+    """What every `auto` becomes here, and what the run will need."""
+    architecture, lengths = read_architecture(base), _lengths(train)
+    cores = threads or max(1, len(os.sched_getaffinity(0)) // processes.local_count)
+    plan = make_plan(config, architecture, cores, sum(lengths[: config.batch_size // processes.count]), processes.count)
+    foreseen = estimate(
+        config,
+        architecture,
+        rows=len(train),
+        mean_tokens=sum(lengths) / len(lengths),
+        longest_tokens=sum(lengths[: config.batch_size]),
+        hardware=this_machine(plan.threads),
+        validation_rows=len(validation),
+        processes=processes.count,
+        sharded=uses_fsdp(),
+        threads=cores,
+    )
+    return plan, foreseen
 
 
 def _tokens(tokenizer: Any, rows: list[Record], system_prompt: str, max_tokens: int, config: Training) -> Dataset:

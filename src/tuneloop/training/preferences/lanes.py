@@ -1,8 +1,9 @@
 """Preference trainers that do the step themselves, for CPUs.
 
-As in `training.lanes` a thread takes some of the batch, without padding, through single-threaded kernels. What differs
-is that a loss may look at the whole batch, so the lanes first hand over one number per row, and get back its gradient.
-The two rows of a pair begin with the same prompt, often with the same first words of an answer: that is computed once.
+As in `training.fast.lanes` a thread takes some of the batch, without padding, through single-threaded kernels. What
+differs is that a loss may look at the whole batch, so the lanes first hand over one number per row, and get back its
+gradient. The two rows of a pair begin with the same prompt, often with the same first words of an answer: that is
+computed once.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from tuneloop.training.fast.allocation import keep_freed_memory
 from tuneloop.training.preferences.losses import Outcome, dpo_loss, kto_loss, reward_loss
 from tuneloop.training.preferences.pairs import Pair, Row, deal
 from tuneloop.training.preferences.values import log_probabilities, scores
@@ -35,6 +37,7 @@ class Lanes:
     _metrics: dict[str, dict[str, list[float]]]
 
     def __init__(self, *, lanes: int, **rest: Any) -> None:
+        keep_freed_memory()
         self._lanes = lanes
         self._pool = ThreadPoolExecutor(lanes, "lane", initializer=torch.set_num_threads, initargs=(1,))
         super().__init__(**rest)

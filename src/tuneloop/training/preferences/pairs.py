@@ -1,7 +1,7 @@
 """Two rows with one prompt, laid out so that what they share is computed once.
 
 In the sequence of a pair come first the tokens both rows begin with, then the rest of one row, then the rest of the
-other. Each rest attends to the beginning and to itself, as `training.attention` knows it, so every token's past is what
+other. Each rest attends to the beginning and to itself, as `fast.attention` knows it, so every token's past is what
 it is in its row. A sequence of many pairs would want attention of more levels.
 """
 
