@@ -22,7 +22,7 @@ from tuneloop.training.launching import EXCHANGE, TrainingCall, launch
 
 CONFIG = Training(epochs=2, batch_size=8, learning_rate=5e-3, lora_rank=4, lora_alpha=8, save_every_steps=2)
 TWO = "torchrun --nproc-per-node 2"
-ACCELERATE = Path("deployments/accelerate")
+ACCELERATE = Path(__file__).parents[3] / "deployments" / "accelerate"
 
 
 @pytest.fixture

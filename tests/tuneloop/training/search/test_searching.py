@@ -88,6 +88,7 @@ def test_losses_by_row_add_up_to_the_validation_loss_of_the_trial(
     assert (same.difference, same.low, same.high, same.is_better) == (0, 0, 0, False)
 
 
+ROOT = Path(__file__).parents[4]
 KILLED = textwrap.dedent(
     """
     import json, sys
@@ -115,7 +116,7 @@ def kill_when(folder: Path, arguments: dict[str, Any], enough: Callable[[list[st
     texts = {name: str(v) if isinstance(v, Path) else v for name, v in arguments.items()}
     command = [sys.executable, "-c", KILLED, str(folder), json.dumps(texts)]
     lines: list[str] = []
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:  # it imports this file
         assert process.stdout is not None
         deadline = time.monotonic() + UNTIL_KILLED_SECONDS
         while not enough(lines) and time.monotonic() < deadline and (line := process.stdout.readline()):
