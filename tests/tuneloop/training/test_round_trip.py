@@ -25,7 +25,12 @@ def train(tiny: Path, train_file: Path, validation_file: Path, out: Path, config
 
 
 @pytest.mark.parametrize(
-    ("step", "dropout", "chosen"), [("fused", 0.0, "fused lanes"), ("trl", 0.0, "trl"), ("auto", 0.2, "trl")]
+    ("step", "dropout", "chosen"),
+    [
+        ("fused", 0.0, "fused lanes"),
+        pytest.param("trl", 0.0, "trl", marks=pytest.mark.slow),
+        ("auto", 0.2, "trl"),
+    ],
 )
 def test_two_runs_with_one_seed_give_the_same_adapter_to_the_bit_and_another_seed_another(
     tiny: Path, train_file: Path, validation_file: Path, tmp_path: Path, step: Any, dropout: float, chosen: str
