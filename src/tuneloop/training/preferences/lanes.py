@@ -8,6 +8,7 @@ computed once.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 Batch = dict[str, Any]
 
 
-class Lanes:
+class Lanes(ABC):
     """Goes in front of a watched preference trainer."""
 
     references: tuple[str, str]
@@ -50,9 +51,9 @@ class Lanes:
         """A number for each row of a lane's pairs, (rows,), with its history."""
         return log_probabilities(self.model, hand)
 
+    @abstractmethod
     def loss(self, values: torch.Tensor, batch: Batch) -> Outcome:
         """The mean loss of a batch whose rows have these `values`, (pairs, 2), and what is to be logged."""
-        raise NotImplementedError
 
     def step(self, model: Any, inputs: Batch, _num_items_in_batch: Any) -> torch.Tensor:
         model.train()
