@@ -63,7 +63,7 @@ def _require_preferences(rows: Sequence[Record], objective: Objective) -> None:
     useless = [row for row in rows if row.rejected is None and not (objective == "kto" and _thumb(row) is not None)]
     if not useless:
         return
-    thumbs = " or, for single answers, a `label` of true or false" if objective == "kto" else ""
+    thumbs = " or, for single answers, `extra.label` true or false" if objective == "kto" else ""
     raise DataError(
         f"{len(useless)} of {len(rows)} rows have no rejected answer, the first is {useless[0].id} of "
         f"{useless[0].source}. training.objective: {objective} learns from pairs: set data.kind: preference and name "
