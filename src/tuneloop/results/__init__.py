@@ -1,0 +1,36 @@
+"""What each step of the loop reports: small, serialisable, free of any row's text."""
+
+from tuneloop.results.data import Check, Cluster, DataManifest, DataReport, Example, Origin, Slice, Step
+from tuneloop.results.evaluation import EvaluationReport, Metric, Opinion, Reason, Speed, Verdict
+from tuneloop.results.private_test import PrivateReport, PrivateUse
+from tuneloop.results.result import Cost
+from tuneloop.results.rounds import DriftReport, FeedbackReport, ReviewReport, Round
+from tuneloop.results.training import Estimate, LossPoint, TrainingReport, TrainingWarning
+
+__all__ = [
+    "Check",
+    "Cluster",
+    "Cost",
+    "DataManifest",
+    "DataReport",
+    "DriftReport",
+    "Estimate",
+    "EvaluationReport",
+    "Example",
+    "FeedbackReport",
+    "LossPoint",
+    "Metric",
+    "Opinion",
+    "Origin",
+    "PrivateReport",
+    "PrivateUse",
+    "Reason",
+    "ReviewReport",
+    "Round",
+    "Slice",
+    "Speed",
+    "Step",
+    "TrainingReport",
+    "TrainingWarning",
+    "Verdict",
+]

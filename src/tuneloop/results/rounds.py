@@ -1,0 +1,70 @@
+"""What review, drift watch and a whole turn of the loop report."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from tuneloop.results.data import DataReport
+from tuneloop.results.evaluation import EvaluationReport, Opinion, Verdict
+from tuneloop.results.private_test import PrivateReport
+from tuneloop.results.result import Result
+from tuneloop.results.training import TrainingReport
+
+
+class ReviewReport(Result):
+    review_set: str
+    url: str
+    records: int
+
+
+class FeedbackReport(Result):
+    """What collecting brought: how many responses are known, how many were new, and the rows they became."""
+
+    responses: int
+    new_responses: int
+    corrections: int
+    preference_pairs: int
+    mean_rating: float | None
+    issues: dict[str, int]
+    folder: str
+
+
+class DriftReport(Result):
+    status: Literal["no_traffic", "no_drift", "drift", "cooling_down"]
+    window_rows: int
+    reference_rows: int
+    p_value: float | None = None
+    effect: float | None = None
+    nearest_terms: list[str] = []
+    window_id: str | None = None
+
+
+class Round(Result):
+    """One turn of the loop, as it is kept in the workspace and shown by `tuneloop report`."""
+
+    number: int
+    recipe: str
+    training_key: str
+    """Hash of data version, base and training section: equal keys would train the same model again."""
+    complete: bool = False
+    """Set last, after registering, promoting and publishing; a round that was cut off is taken up where it stopped."""
+    trigger: str
+    started_at: str
+    flow_run_id: str | None
+    data: DataReport
+    feedback: FeedbackReport | None = None
+    training: TrainingReport
+    base: EvaluationReport
+    champion: EvaluationReport | None
+    candidate: EvaluationReport
+    opinions: list[Opinion] = []
+    verdict: Verdict
+    settings: dict[str, Any] = {}
+    """The whole recipe as it was."""
+    environment: dict[str, str] = {}
+    """Git commit of the project, Python, platform, device, and the versions of the libraries that decide the result."""
+    model_version: str | None = None
+    mlflow_run_id: str | None = None
+    review: ReviewReport | None = None
+    private_test: PrivateReport | None = None
+    """Means on the private rows; only of a model that was to be promoted, and made after the verdict."""
