@@ -1,0 +1,15 @@
+"""Share of what is expected that the answer says: of labels where the recipe has them, otherwise of words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tuneloop.evaluation.modules.scoring.overlap import Overlap
+from tuneloop.evaluation.modules.scoring.row_metric import RowMetric
+
+
+class Recall(RowMetric):
+    """Recall of each row."""
+
+    def score_rows(self, answers: Sequence[str], expected: Sequence[str]) -> list[float]:
+        return [overlap.recall for overlap in Overlap.of_rows(answers, expected, self.options.answer.labels)]

@@ -1,0 +1,15 @@
+"""ROUGE-L: the longest common subsequence of words, as F1 (Lin, 2004)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tuneloop.evaluation.modules.scoring.rouge import rouge_l
+from tuneloop.evaluation.modules.scoring.row_metric import RowMetric
+
+
+class RougeL(RowMetric):
+    """As the package rouge-score has it, without a stemmer."""
+
+    def score_rows(self, answers: Sequence[str], expected: Sequence[str]) -> list[float]:
+        return rouge_l(answers, expected)

@@ -1,0 +1,1 @@
+"""What the metric files are made of."""
