@@ -59,6 +59,17 @@ class ReviewDesk(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class ModelVersion:
+    """A version in the model registry. `created_at` is ISO 8601 in UTC, `aliases` are the names that point at it."""
+
+    version: str
+    run_id: str
+    created_at: str
+    aliases: tuple[str, ...]
+    tags: Mapping[str, str]
+
+
 class Registry(Protocol):
     """Tracking and model registry (MLflow)."""
 
@@ -71,8 +82,9 @@ class Registry(Protocol):
         metrics: Mapping[str, float],
         tags: Mapping[str, str],
         artifacts: Sequence[Path],
+        documents: Mapping[str, str] | None = None,
     ) -> str:
-        """Record one round once (same run_name: updated) and return the run id."""
+        """Record one round once (same run_name: updated) and return the run id. `documents`: file name -> text."""
         ...
 
     def log_curves(
@@ -85,8 +97,16 @@ class Registry(Protocol):
         """Register the artefact as a version of `model` once (same artefact hash: same version); return the version."""
         ...
 
-    def promote(self, model: str, version: str) -> None:
-        """Point the alias `champion` at the version; the old one becomes `previous`."""
+    def versions(self, model: str) -> list[ModelVersion]:
+        """All versions of the model, oldest first; none if nothing was registered yet."""
+        ...
+
+    def set_alias(self, model: str, alias: str, version: str | None) -> None:
+        """Point the alias at the version, or take it away (None). Repeating it changes nothing."""
+        ...
+
+    def set_tags(self, model: str, version: str, tags: Mapping[str, str]) -> None:
+        """Add tags to a version, or replace them."""
         ...
 
     def champion(self, model: str) -> Mapping[str, str] | None:
@@ -127,4 +147,17 @@ class Embedder(Protocol):
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Shape (len(texts), dimension), rows of unit length."""
+        ...
+
+
+class Completer(Protocol):
+    """A language model that is asked short questions: the judge of two answers."""
+
+    @property
+    def identity(self) -> str:
+        """Names the model among all: its answers are remembered under it."""
+        ...
+
+    def complete(self, instructions: str, questions: Sequence[str]) -> Iterator[str]:
+        """The answer to each question, in their order and as they come; "" where there is none."""
         ...

@@ -1,0 +1,90 @@
+"""What people preferred, as pairs that a judge can be tried on."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from statistics import fmean
+from typing import Any
+
+from tuneloop.evaluation.judge.pairs import Pair
+from tuneloop.records import content_hash
+
+FLAG = "flag:"
+"""Issues that start so forbid any use of a row: it may hold personal data, and the judge may be far away."""
+
+
+@dataclass(frozen=True, slots=True)
+class HumanPair:
+    """Two answers and what people thought of them: 1 the pair's `candidate` is better, 0.5 tie, 0 its `reference`.
+
+    Which answer stands as candidate is drawn by hash: if people's choice were always the candidate, a judge that
+    always says so would agree with everybody, and there would be no agreement beyond chance to be measured.
+    """
+
+    pair: Pair
+    preferred: float
+
+
+def human_pairs(
+    preferences: Iterable[Mapping[str, Any]],
+    ratings: Iterable[Mapping[str, Any]],
+    *,
+    clusters: Mapping[str, str] | None = None,
+) -> list[HumanPair]:
+    """Pairs from the rows of a review's `preferences.jsonl` and `ratings.jsonl`, ordered by the hash of their ids.
+
+    Args:
+        preferences: `prompt`, `chosen`, `rejected`: a correction is better than what it corrects.
+        ratings: `prompt`, `answer`, `rating`, `reviewer`, `issues`: two different answers to one prompt are compared by
+            what the same people gave them, as people differ in how strict they are.
+        clusters: prompt -> name of the near-relatives it belongs to; by default each prompt stands alone.
+    """
+    rated = list(ratings)
+    flagged = {row["prompt"] for row in rated if any(issue.startswith(FLAG) for issue in row["issues"])}
+    chosen = [((row["prompt"], row["chosen"].strip(), row["rejected"].strip()), 1.0) for row in preferences]
+    found = {
+        _drawn(*texts, share, clusters or {})
+        for texts, share in [*chosen, *_by_rating(rated)]
+        if texts[0] not in flagged
+    }
+    return _one_each(sorted(found, key=lambda human: human.pair.id))
+
+
+def _by_rating(ratings: Iterable[Mapping[str, Any]]) -> list[tuple[tuple[str, str, str], float]]:
+    """(prompt, one answer, other answer) and the share of the reviewers of both who liked the one better."""
+    given: dict[str, dict[str, dict[str, float]]] = defaultdict(lambda: defaultdict(dict))
+    for row in ratings:
+        given[row["prompt"]][row["answer"].strip()][row["reviewer"]] = float(row["rating"])
+    return [
+        ((prompt, one, other), _majority([_compared(answers[one][who], answers[other][who]) for who in both]))
+        for prompt, answers in given.items()
+        for one, other in combinations(sorted(answers), 2)
+        if (both := answers[one].keys() & answers[other].keys())
+    ]
+
+
+def _compared(one: float, other: float) -> float:
+    return 0.5 if one == other else float(one > other)
+
+
+def _majority(shares: Sequence[float]) -> float:
+    return _compared(fmean(shares), 0.5)
+
+
+def _drawn(prompt: str, one: str, other: str, share: float, clusters: Mapping[str, str]) -> HumanPair:
+    """`share` is that of `one`."""
+    name = content_hash([prompt, sorted([one, other])])
+    if content_hash([name, one]) < content_hash([name, other]):
+        one, other, share = other, one, 1 - share
+    return HumanPair(Pair(name, clusters.get(prompt, content_hash(prompt)), prompt, one, other), share)
+
+
+def _one_each(humans: Sequence[HumanPair]) -> list[HumanPair]:
+    """A pair that was judged both ways, by a correction and by ratings, is a tie between them."""
+    said: dict[str, list[HumanPair]] = defaultdict(list)
+    for human in humans:
+        said[human.pair.id].append(human)
+    return [HumanPair(same[0].pair, _majority([human.preferred for human in same])) for same in said.values()]
