@@ -2,15 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+import logging
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
+import yaml
 from prefect import task
 
 from tasks import wiring
+from tuneloop.errors import ServiceError
+from tuneloop.history.model_versions import round_of
+from tuneloop.history.promotion_checks import StaleVerdict, check_same_verdict
+from tuneloop.history.promotions import mark_registered
+from tuneloop.history.promotions import promote as promote_version
+from tuneloop.history.rounds import load_rounds
 from tuneloop.history.summary import summarise
+from tuneloop.history.verdict_signature import signature_tags, signing_key
 from tuneloop.recipes import Recipe
-from tuneloop.results import EvaluationReport, Round
+from tuneloop.results import EvaluationReport, Metric, Round, Verdict
+from tuneloop.training.base_models import folder_hash
+
+BY_THE_GATE = "every rule of the gate holds"
+_log = logging.getLogger(__name__)
+
+
+def worth_repeating(_task: object, _run: object, state: Any) -> bool:
+    """A server that is away may come back; a refusal stays one."""
+    return isinstance(state.result(raise_on_failure=False), ServiceError)
 
 
 @task(name="look up champion", retries=3, retry_delay_seconds=5)
@@ -19,12 +39,73 @@ def champion_of(recipe: str) -> Mapping[str, str] | None:
     return wiring.registry().champion(recipe)
 
 
-@task(name="register", task_run_name="register round {round_.number}", retries=3, retry_delay_seconds=5)
+@task(
+    name="register",
+    task_run_name="register round {round_.number}",
+    retries=3,
+    retry_delay_seconds=5,
+    retry_condition_fn=worth_repeating,
+)
 def register(recipe: Recipe, round_: Round, artifacts: list[str]) -> tuple[str, str]:
-    """Record the round and its adapter once; returns (run id, model version)."""
-    registry = wiring.registry()
+    """Record the round and its adapter once, with its signed verdict; returns (run id, model version)."""
+    registry, workspace = wiring.registry(), wiring.workspace()
+    tags = _tags(round_)
+    check_same_verdict(registry.versions(recipe.name), tags=tags, verdict=round_.verdict)
+    run_id = registry.log_round(
+        recipe.name,
+        f"{recipe.name}-{round_.training_key}",
+        params=_flat(recipe.model_dump(include={"model", "training", "evaluation"})),
+        metrics=_metrics(round_),
+        tags=tags | _code(round_),
+        artifacts=[Path(artifact) for artifact in artifacts],
+        documents=_documents(round_),
+    )
+    signed = signature_tags(round_.verdict, recipe=recipe.name, key=signing_key(workspace))
+    champion = registry.champion(recipe.name) or {}
+    # A later round that ends in the champion's own weights is refused as identical: that is no word against them.
+    again = champion.get("model_hash") == tags["model_hash"] and champion.get("round") != tags["round"]
+    adapter = Path(round_.training.adapter)
+    version = registry.register(recipe.name, run_id, artifact=adapter, tags={} if again else tags | signed)
+    mark_registered(registry, workspace, recipe=recipe.name, version=version, decision=round_.verdict.decision)
+    return run_id, version
+
+
+@task(
+    name="promote",
+    task_run_name="promote version {version}",
+    retries=3,
+    retry_delay_seconds=5,
+    retry_condition_fn=worth_repeating,
+)
+def promote(recipe: str, version: str) -> None:
+    """Make the version the champion, as the gate decided: one idempotent step, last in the round.
+
+    A verdict that compared with another champion than today's promotes nothing: the version waits for a person.
+    """
+    registry, workspace = wiring.registry(), wiring.workspace()
+    verdict = _verdict(workspace, recipe, version)
+    try:
+        entry = promote_version(
+            registry, workspace, recipe=recipe, version=version, verdict=verdict, because=BY_THE_GATE, person=None,
+            hash_of=folder_hash,
+        )  # fmt: skip
+    except StaleVerdict as error:
+        mark_registered(registry, workspace, recipe=recipe, version=version, decision="needs_review")
+        _log.warning("version %s was not promoted: %s", version, error)
+        return
+    if entry is not None:
+        _log.info("version %s: %s, audit line %s", version, entry.step, entry.number)
+
+
+def _verdict(workspace: Path, recipe: str, version: str) -> Verdict | None:
+    found = next((v for v in wiring.registry().versions(recipe) if v.version == version), None)
+    round_ = round_of(found, load_rounds(workspace, recipe)) if found else None
+    return round_.verdict if round_ else None
+
+
+def _tags(round_: Round) -> dict[str, str]:
     training = round_.training
-    tags = {
+    return {
         "data_version": round_.data.version,
         "model_hash": training.model_hash,
         "model_path": training.model,
@@ -35,35 +116,48 @@ def register(recipe: Recipe, round_: Round, artifacts: list[str]) -> tuple[str, 
         "trigger": round_.trigger,
         "flow_run_id": round_.flow_run_id or "",
     }
-    run_id = registry.log_round(
-        recipe.name,
-        f"{recipe.name}-{round_.training_key}",
-        params=_flat(recipe.model_dump(include={"model", "training", "evaluation"})),
-        metrics=_metrics(round_),
-        tags=tags,
-        artifacts=[Path(artifact) for artifact in artifacts],
-    )
-    return run_id, registry.register(recipe.name, run_id, artifact=Path(training.adapter), tags=tags)
 
 
-@task(name="promote", task_run_name="promote version {version}", retries=3, retry_delay_seconds=5)
-def promote(recipe: str, version: str) -> None:
-    """Point `champion` at the version: one idempotent step, last in the round."""
-    wiring.registry().promote(recipe, version)
+def _code(round_: Round) -> dict[str, str]:
+    """What the round was made with; MLflow shows its own tag for the commit beside the run."""
+    commit = round_.environment.get("commit")
+    tags = {f"environment.{name}": value for name, value in round_.environment.items()}
+    return tags | ({"mlflow.source.git.commit": commit} if commit else {})
+
+
+def _documents(round_: Round) -> dict[str, str]:
+    """The verdict, the recipe as it was, and all scores with their intervals, under their exact names."""
+    scores = {name: dict(_scores(report)) for name, report in _reports(round_)}
+    with_intervals = {
+        model: {name: metric.model_dump() for name, metric in metrics.items()} for model, metrics in scores.items()
+    }
+    return {
+        "verdict.json": round_.verdict.model_dump_json(indent=1),
+        "recipe-as-run.yaml": yaml.safe_dump(round_.model_dump(mode="json")["settings"], sort_keys=False),
+        "scores.json": json.dumps(with_intervals, indent=1),
+        "environment.json": json.dumps(round_.environment, indent=1),
+    }
 
 
 def _metrics(round_: Round) -> dict[str, float]:
     summary = summarise([round_])[0]
     values = {k: summary[k] for k in ("train_loss", "eval_loss", "tokens_per_second", "rows_train", "rows_quarantined")}
-    for prefix, report in (("candidate", round_.candidate), ("base", round_.base), ("champion", round_.champion)):
-        values |= _scores(prefix, report)
+    for prefix, report in _reports(round_):
+        values |= {f"{prefix}_{name}": metric.value for name, metric in _scores(report)}
     return {name: float(value) for name, value in values.items() if value is not None}
 
 
-def _scores(prefix: str, report: EvaluationReport | None) -> dict[str, float]:
-    if report is None:
-        return {}
-    return {f"{prefix}_{name}": metric.value for name, metric in {**report.metrics, **report.probes}.items()}
+def _reports(round_: Round) -> list[tuple[str, EvaluationReport]]:
+    named = (("candidate", round_.candidate), ("base", round_.base), ("champion", round_.champion))
+    return [(name, report) for name, report in named if report is not None]
+
+
+def _scores(report: EvaluationReport) -> Iterator[tuple[str, Metric]]:
+    """Every score by name: of the test rows and the suites, then `METRIC/SLICE` and `METRIC/SUITE=CATEGORY`."""
+    yield from report.everything.items()
+    for part, metrics in (report.slices | report.categories).items():
+        for name, metric in metrics.items():
+            yield f"{name}/{part.replace('/', '_')}", metric
 
 
 def _flat(tree: Mapping[str, object], prefix: str = "") -> dict[str, object]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import secrets
 from pathlib import Path
+
+from tuneloop.secret_keys import secret_key
 
 KEY_FILE = "pseudonyms.key"
 
@@ -14,16 +14,4 @@ def pseudonym_key(workspace: Path) -> bytes:
 
     Whoever has the key can test a guess at a name; whoever deletes it gets other placeholders from then on.
     """
-    workspace.mkdir(mode=0o700, parents=True, exist_ok=True)
-    file = workspace / KEY_FILE
-    if not file.exists():
-        unfinished = workspace / f".{KEY_FILE}.{os.getpid()}.new"
-        unfinished.touch(mode=0o600)
-        unfinished.write_text(secrets.token_hex(32))
-        try:
-            os.link(unfinished, file)  # unlike a rename, this never replaces the key of a process that was faster
-        except FileExistsError:
-            pass
-        finally:
-            unfinished.unlink()
-    return bytes.fromhex(file.read_text())
+    return secret_key(workspace, KEY_FILE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -21,7 +22,7 @@ def register(app: typer.Typer) -> None:
 
 def export(
     source: Annotated[
-        str, typer.Argument(help="A recipe's name or file (its last promoted round), or the folder of a training run.")
+        str, typer.Argument(help="A recipe's name or file (its champion), or the folder of a training run.")
     ],
     *,
     to: Annotated[
@@ -35,11 +36,12 @@ def export(
     A GGUF file is served by llama.cpp and compared with the adapter on its base first; it is not written if it answers
     differently. GGUF needs `pip install 'tuneloop[gguf]'`.
     """
+    from tuneloop.cli.registered_models import registry_of
     from tuneloop.settings import Settings
     from tuneloop.training.export.exporting import export_run
 
     settings = Settings()
-    name, report = find_run(source, settings.workspace_path)
+    name, report = find_run(source, settings.workspace_path, lambda recipe: registry_of(settings).champion(recipe))
     form = f"gguf-{quantise}" if to == "gguf" else to
     target = out or settings.workspace_path / "exports" / f"{name}-{report.model_hash[:8]}-{form}"
     record = export_run(
@@ -59,12 +61,14 @@ def export(
         )
 
 
-def find_run(source: str, workspace: Path) -> tuple[str, TrainingReport]:
-    """(name, report) of a training run: of the run in the folder `source`, or of a recipe's last promoted round.
+def find_run(
+    source: str, workspace: Path, champion_of: Callable[[str], Mapping[str, str] | None]
+) -> tuple[str, TrainingReport]:
+    """(name, report) of a training run: of the run in the folder `source`, or of the recipe's champion.
 
     Raises:
         ModelError: the folder holds no finished run.
-        DataError: no round of the recipe was promoted.
+        DataError: the recipe has no champion, or its round is not in this workspace.
     """
     from tuneloop.history.rounds import load_rounds
     from tuneloop.results import TrainingReport
@@ -77,10 +81,16 @@ def find_run(source: str, workspace: Path) -> tuple[str, TrainingReport]:
             )
         return path.resolve().parent.name, TrainingReport.model_validate_json((path / REPORT).read_text("utf-8"))
     name = _recipe_name(path) if path.suffix in {".yaml", ".yml"} else source
-    promoted = [r for r in load_rounds(workspace, name) if r.verdict.decision == "promote"]
-    if not promoted:
-        raise DataError(f"no round of {name} in {workspace} was promoted yet; `tuneloop report` shows its rounds")
-    return name, promoted[-1].training
+    champion = champion_of(name)
+    if champion is None:
+        raise DataError(f"{name} has no champion yet; `tuneloop models list {name}` shows its versions")
+    found = [r for r in load_rounds(workspace, name) if r.training.model_hash == champion["model_hash"]]
+    if not found:
+        raise DataError(
+            f"the round that trained version {champion['version']}, the champion of {name}, is not in "
+            f"{workspace}: name the folder of its training run"
+        )
+    return name, found[-1].training
 
 
 def _recipe_name(path: Path) -> str:

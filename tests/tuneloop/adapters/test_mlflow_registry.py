@@ -173,38 +173,50 @@ def test_another_artefact_of_the_same_run_is_another_version_and_overwrites_noth
 
 
 @needs_server
-def test_promotion_moves_the_champion_and_remembers_the_previous_one(registry, adapter):
+def test_names_of_slices_become_names_that_mlflow_takes_and_documents_become_files(registry):
+    metrics = {"candidate_rouge_l/label:city=Köln & Bonn": 0.5}
+    run_id = log(registry, run_name="named", metrics=metrics, documents={"verdict.json": '{"decision": "reject"}'})
+    log(registry, run_name="named", metrics=metrics)
+    assert run_of(registry, run_id).data.metrics == {"candidate_rouge_l/label:city:K_ln _ Bonn": 0.5}
+    assert len(registry._client.get_metric_history(run_id, "candidate_rouge_l/label:city:K_ln _ Bonn")) == 1
+    assert registry._client.list_artifacts(run_id)[0].path == "verdict.json"
+
+
+@needs_server
+def test_versions_carry_their_aliases_and_tags_oldest_first(registry, adapter):
     run = log(registry, run_name="round-4")
     assert registry.champion("moving") is None
-    versions = []
+    assert registry.versions("moving") == []
     for content in (b"1", b"2"):
         (adapter / "weights.safetensors").write_bytes(content)
-        versions.append(registry.register("moving", run, artifact=adapter, tags={"model_hash": content.decode()}))
-        assert registry.champion("moving") is None or content == b"2"
-        registry.promote("moving", versions[-1])
-        registry.promote("moving", versions[-1])
+        registry.register("moving", run, artifact=adapter, tags={"model_hash": content.decode()})
+    registry.set_alias("moving", "champion", "2")
+    registry.set_alias("moving", "candidate", "2")
+    registry.set_alias("moving", "previous", "1")
+    registry.set_tags("moving", "1", {"promotion_seal": "s"})
+    first, second = registry.versions("moving")
+    assert (first.version, first.aliases, first.run_id) == ("1", ("previous",), run)
+    assert (first.tags["model_hash"], first.tags["promotion_seal"]) == ("1", "s")
+    assert (second.version, second.aliases) == ("2", ("candidate", "champion"))
+    assert second.created_at.endswith("+00:00")
     champion = registry.champion("moving")
-    assert (champion["version"], champion["model_hash"], champion["run_id"]) == (versions[1], "2", run)
-    assert registry._client.get_model_version_by_alias("moving", "previous").version == versions[0]
+    assert (champion["version"], champion["model_hash"], champion["run_id"]) == ("2", "2", run)
 
 
 @needs_server
-def test_a_promotion_cut_off_in_the_middle_is_finished_by_the_next(registry, adapter):
+def test_an_alias_can_be_taken_away_as_often_as_one_likes(registry, adapter):
     run = log(registry, run_name="round-5")
-    first = registry.register("cut", run, artifact=adapter, tags={})
-    registry.promote("cut", first)
-    (adapter / "weights.safetensors").write_bytes(b"next")
-    second = registry.register("cut", run, artifact=adapter, tags={})
-    registry._client.set_registered_model_alias("cut", "previous", first)
-    registry.promote("cut", second)
-    assert registry.champion("cut")["version"] == second
-    assert registry._client.get_model_version_by_alias("cut", "previous").version == first
+    version = registry.register("aliases", run, artifact=adapter, tags={})
+    registry.set_alias("aliases", "candidate", version)
+    for _ in range(2):
+        registry.set_alias("aliases", "candidate", None)
+    assert registry.versions("aliases")[0].aliases == ()
 
 
 @needs_server
-def test_what_does_not_exist_cannot_be_promoted(registry):
+def test_an_alias_of_what_does_not_exist_is_an_error(registry):
     with pytest.raises(ServiceError, match="nothing not found"):
-        registry.promote("nothing", "77")
+        registry.set_alias("nothing", "champion", "77")
 
 
 @needs_server

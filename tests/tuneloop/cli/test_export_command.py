@@ -6,8 +6,10 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from tests.tuneloop.history.examples import make_round
 from tuneloop.cli.export_command import find_run, register
 from tuneloop.errors import DataError, ModelError
+from tuneloop.history.rounds import save_round
 from tuneloop.results import Cost, TrainingReport
 
 REPORT = TrainingReport(
@@ -17,21 +19,36 @@ REPORT = TrainingReport(
 )  # fmt: skip
 
 
+def nobody(_: str) -> None:
+    """A registry without a champion."""
+
+
 def test_a_folder_of_a_finished_run_is_found_under_its_recipes_name(tmp_path: Path) -> None:
     folder = tmp_path / "models" / "desk" / "4c2e"
     folder.mkdir(parents=True)
     (folder / "report.json").write_text(REPORT.model_dump_json())
-    assert find_run(str(folder), tmp_path) == ("desk", REPORT)
+    assert find_run(str(folder), tmp_path, nobody) == ("desk", REPORT)
 
 
 def test_a_folder_without_a_finished_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="no finished training run"):
-        find_run(str(tmp_path), tmp_path)
+        find_run(str(tmp_path), tmp_path, nobody)
 
 
-def test_a_recipe_without_a_promoted_round_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="no round of desk"):
-        find_run("desk", tmp_path)
+def test_a_recipe_is_exported_as_its_champion_and_not_as_the_last_round_that_passed(tmp_path: Path) -> None:
+    for number in (1, 2):
+        example = make_round(number)
+        training = example.training.model_copy(update={"model_hash": f"hash-{number}"})
+        save_round(tmp_path, example.model_copy(update={"training": training}))
+    champion = {"version": "1", "model_hash": "hash-1"}
+    assert find_run("desk", tmp_path, lambda _: champion)[1].model_hash == "hash-1"
+    with pytest.raises(DataError, match="version 9, the champion of desk, is not in"):
+        find_run("desk", tmp_path, lambda _: {"version": "9", "model_hash": "hash-9"})
+
+
+def test_a_recipe_without_a_champion_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="desk has no champion yet"):
+        find_run("desk", tmp_path, nobody)
 
 
 def test_an_unknown_form_is_refused_by_the_command_line() -> None:

@@ -1,0 +1,172 @@
+"""`tuneloop models`: registered versions, comparing them, promoting one, and going back."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from tuneloop.history.audit_trail import Entry
+
+DEFAULT_CONFIDENCE = 0.95
+
+RecipeArgument = Annotated[
+    str | None, typer.Argument(help="A recipe's name or file; needed where there are rounds of several.")
+]
+RecipeOption = Annotated[
+    str | None, typer.Option("--recipe", help="A recipe's name or file; needed where there are rounds of several.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="For programs.")]
+Because = Annotated[str, typer.Option(help="The reason, for the audit trail.", show_default=False)]
+
+models_app = typer.Typer(
+    help="Registered model versions: which one is served, why, and since when.", no_args_is_help=True
+)
+
+
+def register(app: typer.Typer) -> None:
+    app.add_typer(models_app, name="models", rich_help_panel="The loop")
+
+
+@models_app.command("list")
+def list_versions(recipe: RecipeArgument = None, *, as_json: AsJson = False) -> None:
+    """Show every version, newest first: aliases, round, data, decision, scores, and if its verdict is as signed."""
+    from tuneloop.cli.models_display import print_table, version_line
+    from tuneloop.cli.registered_models import recipe_named, registry_of
+    from tuneloop.history.model_versions import version_rows
+    from tuneloop.history.rounds import load_rounds
+    from tuneloop.history.verdict_signature import signing_key
+    from tuneloop.settings import Settings
+
+    settings = Settings()
+    workspace = settings.workspace_path
+    name = recipe_named(recipe, workspace)
+    versions, rounds = registry_of(settings).versions(name), load_rounds(workspace, name)
+    rows = version_rows(versions, rounds, recipe=name, key=signing_key(workspace))
+    if as_json:
+        typer.echo(json.dumps(rows, indent=2))
+    elif rows:
+        print_table(f"Versions of {name}", [version_line(row) for row in rows])
+    else:
+        typer.echo(f"{name} has no version yet: `tuneloop run` makes one")
+
+
+@models_app.command()
+def compare(
+    first: Annotated[str, typer.Argument(help="A version, an alias such as `champion`, or `base`.")],
+    second: Annotated[str, typer.Argument(help="The same; changes are this one minus the first.")],
+    *,
+    recipe: RecipeOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Set two models side by side, and show the difference on the rows that both have answered."""
+    from tuneloop.cli.models_comparison import compare as compare_sides
+    from tuneloop.cli.models_comparison import two_sides
+    from tuneloop.cli.models_display import comparison_line, print_table
+    from tuneloop.cli.registered_models import recipe_named, registry_of
+    from tuneloop.history.rounds import load_rounds
+    from tuneloop.settings import Settings
+
+    settings = Settings()
+    name = recipe_named(recipe, settings.workspace_path)
+    versions, rounds = registry_of(settings).versions(name), load_rounds(settings.workspace_path, name)
+    one, other = two_sides(first, second, versions, rounds, recipe=name)
+    confidence = rounds[-1].settings.get("evaluation", {}).get("confidence", DEFAULT_CONFIDENCE)
+    rows = compare_sides(one, other, confidence=confidence)
+    if as_json:
+        typer.echo(json.dumps(rows, indent=2))
+        return
+    title = f"{name}: {first} and {second}, change with its {confidence:.0%} interval"
+    print_table(title, [comparison_line(row, first, second) for row in rows])
+
+
+@models_app.command()
+def promote(
+    version: Annotated[str, typer.Argument(help="A version's number, or an alias such as `challenger`.")],
+    *,
+    because: Because,
+    recipe: RecipeOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a version the champion, in your name (TUNELOOP_USER, or the user of this machine).
+
+    For versions that the gate passed, or left to a person; never for one that it refused. The signed verdict and the
+    model on the disk are checked first.
+    """
+    from tuneloop.cli.registered_models import recipe_named, registry_of, this_person
+    from tuneloop.history.model_versions import find_version, round_of
+    from tuneloop.history.promotions import promote as promote_version
+    from tuneloop.history.rounds import load_rounds
+    from tuneloop.settings import Settings
+    from tuneloop.training.base_models import folder_hash
+
+    settings = Settings()
+    workspace, name = settings.workspace_path, recipe_named(recipe, settings.workspace_path)
+    registry = registry_of(settings)
+    found = find_version(version, registry.versions(name), recipe=name)
+    round_ = round_of(found, load_rounds(workspace, name))
+    entry = promote_version(
+        registry, workspace, recipe=name, version=found.version, verdict=round_.verdict if round_ else None,
+        because=because, person=this_person(), hash_of=folder_hash,
+    )  # fmt: skip
+    _report_change(entry, f"version {found.version} of {name} is the champion already", as_json=as_json)
+
+
+@models_app.command()
+def rollback(*, because: Because, recipe: RecipeOption = None, as_json: AsJson = False) -> None:
+    """Bring back the champion before this one.
+
+    Each further call goes one further back, never forward again: a version that was rolled back comes back by
+    `promote` alone.
+    """
+    from tuneloop.cli.registered_models import recipe_named, registry_of, this_person
+    from tuneloop.history.promotions import roll_back
+    from tuneloop.settings import Settings
+    from tuneloop.training.base_models import folder_hash
+
+    settings = Settings()
+    name = recipe_named(recipe, settings.workspace_path)
+    entry = roll_back(
+        registry_of(settings), settings.workspace_path, recipe=name, because=because, person=this_person(),
+        hash_of=folder_hash,
+    )  # fmt: skip
+    _report_change(entry, "", as_json=as_json)
+
+
+@models_app.command()
+def audit(recipe: RecipeArgument = None, *, as_json: AsJson = False) -> None:
+    """Show who made what the champion, when and why, and whether the trail is whole. Exit code 1 if it is not."""
+    from tuneloop.cli.models_display import entry_line, print_table
+    from tuneloop.cli.registered_models import recipe_named, registry_of
+    from tuneloop.history.audit_trail import AuditTrail
+    from tuneloop.history.promotions import anchors
+    from tuneloop.history.verdict_signature import signing_key
+    from tuneloop.settings import Settings
+
+    settings = Settings()
+    workspace, name = settings.workspace_path, recipe_named(recipe, settings.workspace_path)
+    trail = AuditTrail(workspace, name, signing_key(workspace))
+    entries = trail.entries()
+    faults = trail.faults(entries, anchors=anchors(registry_of(settings).versions(name)))
+    if as_json:
+        typer.echo(json.dumps({"entries": [e.model_dump() for e in entries], "faults": faults}, indent=2))
+    else:
+        shown = [e for e in entries if e.step != "intent" or e is entries[-1]]  # one line for each change
+        print_table(f"Changes of {name}'s champion", [entry_line(e) for e in shown])
+        typer.echo(
+            "\n".join(f"FAULT  {fault}" for fault in faults) or f"{len(entries)} lines, all as they were written"
+        )
+    if faults:
+        raise typer.Exit(1)
+
+
+def _report_change(entry: Entry | None, unchanged: str, *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(entry.model_dump() if entry else None))
+    elif entry is None:
+        typer.echo(unchanged)
+    else:
+        before = f", before it {entry.from_version}" if entry.from_version else ""
+        typer.echo(f"champion of {entry.recipe}: version {entry.to_version}{before} (audit line {entry.number})")

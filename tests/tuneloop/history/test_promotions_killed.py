@@ -1,0 +1,127 @@
+"""Promotions that are killed by SIGKILL wherever something is written, and promotions at the same time."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.tuneloop.history.registered import RECIPE, Desk, hash_of
+from tuneloop.history.audit_trail import AuditTrail
+from tuneloop.history.promotions import anchors, roll_back
+from tuneloop.results import Round
+
+STAGES = ("hash", "champion", "champion!", "previous", "previous!", "candidate", "candidate!", "tags", "tags!")
+AFTER_IT_TOOK_EFFECT = STAGES[2:]
+processes = multiprocessing.get_context("fork")
+
+
+def dying_hash(folder: Path) -> str:
+    os.kill(os.getpid(), signal.SIGKILL)
+    return hash_of(folder)
+
+
+def act_and_die(workspace: Path, stage: str, round_: Round | None) -> None:
+    desk = Desk(workspace, killed_at=stage)
+    reading = dying_hash if stage == "hash" else hash_of
+    if round_ is None:
+        roll_back(
+            desk.registry, workspace, recipe=RECIPE, because="bad", person="ada", hash_of=reading
+        )  # fmt: skip
+    elif stage == "hash":
+        from tuneloop.history.promotions import promote
+
+        promote(
+            desk.registry, workspace, recipe=RECIPE, version=str(round_.number), verdict=round_.verdict,
+            because="good", person=None, hash_of=reading,
+        )  # fmt: skip
+    else:
+        desk.promote(round_)
+
+
+def killed(workspace: Path, stage: str, round_: Round | None) -> int | None:
+    process = processes.Process(target=act_and_die, args=(workspace, stage, round_))
+    process.start()
+    process.join(60)
+    return process.exitcode
+
+
+def steps(desk: Desk) -> list[str]:
+    """Of the trail, which must hold together."""
+    trail = AuditTrail(desk.workspace, RECIPE, desk.key)
+    entries = trail.entries()
+    assert trail.faults(entries, anchors=anchors(desk.registry.versions(RECIPE))) == []
+    return [e.step for e in entries]
+
+
+@pytest.fixture
+def desk(tmp_path):
+    found = Desk(tmp_path)
+    found.promote(found.judged(1))
+    return found
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_promotion_killed_at_any_stage_is_whole_after_the_next(desk, stage):
+    second = desk.judged(2, against="hash-1")
+    assert killed(desk.workspace, stage, second) == -signal.SIGKILL
+    took_effect = desk.registry.aliases()["champion"] == "2"
+    assert took_effect == (stage in AFTER_IT_TOOK_EFFECT)
+    desk.promote(second)
+    assert desk.registry.aliases() == {"champion": "2", "previous": "1"}
+    given_up = ["intent", "abandoned"] if stage == "champion" else []
+    assert steps(desk) == ["intent", "done", *given_up, "intent", "done"]
+
+
+@pytest.mark.parametrize("stage", ["hash", "champion", "champion!", "previous!", "tags!"])
+def test_a_rollback_killed_at_any_stage_goes_back_one_champion_and_not_two(desk, stage):
+    desk.promote(desk.judged(2, against="hash-1"))
+    desk.promote(desk.judged(3, against="hash-2"))
+    assert killed(desk.workspace, stage, None) == -signal.SIGKILL
+    roll_back(
+        desk.registry, desk.workspace, recipe=RECIPE, because="bad", person="ada", hash_of=hash_of
+    )  # fmt: skip
+    assert desk.registry.aliases() == {"champion": "2", "previous": "1"}
+    assert steps(desk)[-2:] == ["intent", "done"]
+
+
+def test_a_line_that_was_cut_off_while_it_was_written_was_never_written(desk):
+    file = AuditTrail(desk.workspace, RECIPE, desk.key).file
+    with file.open("ab") as stream:
+        stream.write(b'{"number":3,"at":"2026')
+    assert steps(desk) == ["intent", "done"]
+    desk.promote(desk.judged(2, against="hash-1"))
+    assert steps(desk) == ["intent", "done", "intent", "done"]
+    assert file.read_bytes().endswith(b"}\n")
+
+
+def test_a_line_was_done_but_the_process_died_before_it_could_say_so(desk):
+    file = AuditTrail(desk.workspace, RECIPE, desk.key).file
+    second = desk.judged(2, against="hash-1")
+    desk.promote(second)
+    lines = file.read_bytes().splitlines(keepends=True)
+    file.write_bytes(b"".join(lines[:-1]))  # as after a kill between the last tag and the last line
+    desk.promote(second)
+    assert desk.registry.aliases() == {"champion": "2", "previous": "1"}
+    assert steps(desk) == ["intent", "done", "intent", "done"]
+
+
+def test_promotions_at_the_same_time_leave_one_champion_and_the_one_before_it(desk):
+    rounds = [desk.judged(number) for number in range(2, 6)]
+    people = [
+        processes.Process(target=Desk(desk.workspace).promote, args=(round_, f"person-{round_.number}"))
+        for round_ in rounds
+    ]
+    for process in people:
+        process.start()
+    for process in people:
+        process.join(60)
+    assert [p.exitcode for p in people] == [0, 0, 0, 0]
+    assert steps(desk) == ["intent", "done"] * 5
+    entries = AuditTrail(desk.workspace, RECIPE, desk.key).entries()
+    assert [e.from_version for e in entries[2::2]] == [e.to_version for e in entries[:-2:2]]
+    champion, previous = entries[-1].to_version, entries[-1].from_version
+    assert desk.registry.aliases() == {"champion": champion, "previous": previous}
