@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tuneloop.errors import DataError, ModelError
-from tuneloop.records import Message, Record
+from tuneloop.records import Message, Record, content_hash
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -33,6 +33,13 @@ PROBE = "probe"
 
 MARKUP = re.compile(r"\[/?[A-Z_]{2,}\]|<<?/?[A-Za-z_|]{2,}>>?")
 """What templates write around a turn where the vocabulary has no token for it: [INST] and <<SYS>> of Llama 2."""
+
+FIXED_CONVERSATIONS = (
+    (Message("user", "Where is my parcel?"),),
+    (Message("user", "Hello"), Message("assistant", "Hello! How can I help?"), Message("user", "12:45, “tomorrow”?\n")),
+    (Message("system", "Answer in one word."), Message("user", "Is it late?")),
+)
+"""What `prompt_format` looks at: without a system turn, with earlier turns, and with a system turn of the row."""
 
 
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
@@ -90,6 +97,25 @@ def end_of_turn_ids(tokenizer: PreTrainedTokenizerBase) -> list[int]:
         ModelError: the template writes no control token there, and the tokenizer has no `eos_token` either.
     """
     return list(habits(tokenizer).end_of_turn)
+
+
+def prompt_format(tokenizer: PreTrainedTokenizerBase, system_prompt: str) -> str:
+    """Hex SHA-256 of the tokens that fixed conversations become, of those that close an answer and those that stop one.
+
+    Equal hashes: the template, the tokenizer and the system prompt make the same prompts. A conversation that the
+    template refuses counts as refused.
+    """
+    prompts = [_prompt_or_none(tokenizer, turns, system_prompt) for turns in FIXED_CONVERSATIONS]
+    return content_hash([prompts, end_of_turn_ids(tokenizer), stop_ids(tokenizer)])
+
+
+def _prompt_or_none(
+    tokenizer: PreTrainedTokenizerBase, turns: Sequence[Message], system_prompt: str
+) -> list[int] | None:
+    try:
+        return prompt_ids(tokenizer, turns, system_prompt)
+    except DataError:
+        return None
 
 
 def stop_ids(tokenizer: PreTrainedTokenizerBase) -> list[int]:

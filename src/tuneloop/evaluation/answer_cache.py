@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -47,14 +48,10 @@ class AnswerCache:
         self._known.update(new)
 
 
-def _read(path: Path) -> list[tuple[str, CachedAnswer]]:
-    if not path.exists():
-        return []
-    known = []
-    for line in path.read_bytes().split(b"\n"):
-        try:
-            row = json.loads(line)
-        except ValueError:  # empty, or torn by a kill
-            continue
-        known.append((row.pop("prompt"), CachedAnswer(**row)))
-    return known
+def _read(path: Path) -> Iterator[tuple[str, CachedAnswer]]:
+    """What the file holds; a line that is torn, or that another version wrote, is a prompt to be answered again."""
+    lines = path.read_bytes().split(b"\n") if path.exists() else []
+    for line in lines:
+        with suppress(ValueError, TypeError):  # no JSON; no object; fields that are missing, or too many
+            fields = {**json.loads(line)}
+            yield fields.pop("prompt", ""), CachedAnswer(**fields)

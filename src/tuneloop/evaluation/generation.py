@@ -12,7 +12,7 @@ from tuneloop.evaluation.answer_cache import AnswerCache, CachedAnswer
 from tuneloop.evaluation.language_model import LanguageModel
 from tuneloop.records import Message
 
-ENGINE = "greedy-1"
+ENGINE = "greedy-2"
 """Part of the cache key: raise it when the same model and prompt may give other tokens than before."""
 
 

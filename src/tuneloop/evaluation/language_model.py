@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 ROWS_PER_SHARD = 4
 """With fewer rows a thread would read all the weights for next to nothing."""
+
+LOSSES_AT_ONCE = 256
+"""Places whose logits exist at the same time: 50 MiB in float32 with a vocabulary of 49,152."""
 
 
 class LanguageModel:
@@ -59,17 +63,32 @@ class LanguageModel:
         """Read the weights and the tokenizer now, rather than at the first question."""
         _ = self._fast_network, self.stop_ids
 
-    def answers(self, prompts: Sequence[Sequence[int]], *, max_new_tokens: int) -> list[list[int]]:
-        """New token ids per prompt, in order, ended by one of `stop_ids` unless `max_new_tokens` came first."""
+    @property
+    def device_type(self) -> str:
+        """`cuda` or `cpu`."""
+        return str(self._model.device.type)
+
+    @property
+    def cpu_threads(self) -> int:
+        return self.threads or len(os.sched_getaffinity(0))
+
+    def answers(
+        self, prompts: Sequence[Sequence[int]], *, max_new_tokens: int, stop: frozenset[int] | None = None
+    ) -> list[list[int]]:
+        """New token ids per prompt, in order, ended by one of `stop` unless `max_new_tokens` came first.
+
+        `stop` is `stop_ids` by default; with an empty set every answer has `max_new_tokens`.
+        """
         longest_first = sorted(range(len(prompts)), key=lambda row: -len(prompts[row]))
+        ends = self.stop_ids if stop is None else stop
 
         def answer(rows: Sequence[int]) -> list[list[int]]:
             chosen = [prompts[row] for row in rows]
             if self._fast_network is None:
-                return self._slow_answers(chosen, max_new_tokens)
+                return self._slow_answers(chosen, max_new_tokens, ends)
             from tuneloop.evaluation import fast_decoding
 
-            return fast_decoding.generate(self._fast_network, chosen, stop=self.stop_ids, max_new_tokens=max_new_tokens)
+            return fast_decoding.generate(self._fast_network, chosen, stop=ends, max_new_tokens=max_new_tokens)
 
         return self._in_shards(longest_first, answer)
 
@@ -103,16 +122,16 @@ class LanguageModel:
         slower than one thread (measured: seven times). Threads with rows of their own never wait.
         """
         self.load()
-        threads = self.threads or len(os.sched_getaffinity(0))
+        threads = self.cpu_threads
         count = 1 if self._fast_network is None else max(1, min(threads, len(rows) // ROWS_PER_SHARD))
         shards = [rows[start::count] for start in range(count)]
-        with cpu_threads(max(1, threads // count)), ThreadPoolExecutor(count) as pool:
-            done = pool.map(work, shards)
-            by_row = {
-                row: result
-                for shard, part in zip(shards, done, strict=True)
-                for row, result in zip(shard, part, strict=True)
-            }
+        with cpu_threads(max(1, threads // count)):
+            done = _side_by_side(work, shards) if count > 1 else [work(rows)]
+        by_row = {
+            row: result
+            for shard, part in zip(shards, done, strict=True)
+            for row, result in zip(shard, part, strict=True)
+        }
         return [by_row[row] for row in sorted(by_row)]
 
     @cached_property
@@ -122,7 +141,7 @@ class LanguageModel:
     @cached_property
     def _model(self) -> Any:
         import torch
-        from transformers import AutoModelForCausalLM
+        from transformers import AutoModelForCausalLM, GenerationConfig
 
         try:
             model = AutoModelForCausalLM.from_pretrained(
@@ -130,6 +149,8 @@ class LanguageModel:
             )
         except (OSError, ValueError) as error:
             raise ModelError(f"{self.folder} holds no model that can be read ({error})") from error
+        # `generate` fills what a call leaves open from here; a model's own may bring sampling or a repetition penalty.
+        model.generation_config = GenerationConfig()
         return model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
 
     @cached_property
@@ -140,7 +161,9 @@ class LanguageModel:
             return None
         return fast_decoding.FastNetwork(self._model)
 
-    def _slow_answers(self, prompts: Sequence[Sequence[int]], max_new_tokens: int) -> list[list[int]]:
+    def _slow_answers(
+        self, prompts: Sequence[Sequence[int]], max_new_tokens: int, stop: frozenset[int]
+    ) -> list[list[int]]:
         import torch
         from transformers import GenerationConfig
 
@@ -148,23 +171,38 @@ class LanguageModel:
         pad = int(self.tokenizer.pad_token_id)
         ids = torch.tensor([[pad] * (longest - len(p)) + list(p) for p in prompts], device=self._model.device)
         mask = torch.tensor([[0] * (longest - len(p)) + [1] * len(p) for p in prompts], device=self._model.device)
-        greedy = GenerationConfig(  # a fresh one: a model's own may hold sampling or a repetition penalty
-            do_sample=False, max_new_tokens=max_new_tokens, eos_token_id=sorted(self.stop_ids), pad_token_id=pad
+        greedy = GenerationConfig(
+            do_sample=False,
+            max_new_tokens=max_new_tokens,
+            min_new_tokens=0 if stop else max_new_tokens,
+            eos_token_id=sorted(stop or self.stop_ids),
+            pad_token_id=pad,
         )
         with torch.inference_mode():
             rows = self._model.generate(input_ids=ids, attention_mask=mask, generation_config=greedy)
-        return [_up_to_stop(row[longest:].tolist(), self.stop_ids) for row in rows]
+        return [_up_to_stop(row[longest:].tolist(), stop) for row in rows]
 
     def _slow_losses(self, text: Sequence[int], start: int) -> list[float]:
-        """One text at a time: nothing to pad, and logits only where they are asked for."""
+        """One text at a time: nothing to pad, and logits of `LOSSES_AT_ONCE` places only.
+
+        What comes before the first wanted token is read in one piece, the rest piece by piece behind its cache.
+        """
         import torch
         from torch.nn.functional import cross_entropy
 
         ids = torch.tensor([list(text)], device=self._model.device)
-        wanted = ids[0, start:]
+        cuts = [0, *range(start, len(text) - 1, LOSSES_AT_ONCE), len(text) - 1]
+        losses: list[float] = []
+        cache = None
         with torch.inference_mode():
-            logits = self._model(input_ids=ids, logits_to_keep=len(wanted) + 1).logits[0, -len(wanted) - 1 : -1]
-        return [float(x) for x in cross_entropy(logits.float(), wanted, reduction="none").tolist()]
+            for begin, end in pairwise(cuts):
+                wanted = ids[0, max(start, begin + 1) : end + 1]
+                read = self._model(
+                    input_ids=ids[:, begin:end], past_key_values=cache, use_cache=True, logits_to_keep=len(wanted)
+                )
+                cache = read.past_key_values
+                losses += cross_entropy(read.logits[0].float(), wanted, reduction="none").tolist()
+        return losses
 
 
 def best_dtype() -> torch.dtype:
@@ -187,6 +225,11 @@ def cpu_threads(threads: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+def _side_by_side(work: Callable[[Sequence[int]], list[T]], shards: Sequence[Sequence[int]]) -> list[list[T]]:
+    with ThreadPoolExecutor(len(shards)) as pool:
+        return list(pool.map(work, shards))
 
 
 def _up_to_stop(ids: list[int], stop: frozenset[int]) -> list[int]:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tuneloop.chat import example_ids, load_tokenizer
+from tuneloop.chat import example_ids, load_tokenizer, prompt_format
 from tuneloop.recipes import Training
 from tuneloop.records import Record, content_hash
 from tuneloop.results import Cost, Estimate, LossPoint, TrainingReport
@@ -115,6 +115,7 @@ def fine_tune(
                 rows=len(train),
                 rows_left_out=sum(_examples(rows, config) for rows in read) - len(train) - len(validation),
                 objective=config.objective,
+                prompt_format=prompt_format(tokenizer, system_prompt),
                 start=start_hash or "base",
                 estimate=foreseen,
                 cost=Cost(seconds=time.perf_counter() - began, peak_rss_mib=memory.mib),

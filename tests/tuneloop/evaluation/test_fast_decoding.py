@@ -9,7 +9,7 @@ import torch
 from tests.tiny_models import make_tiny_model
 from tuneloop.evaluation import fast_decoding
 from tuneloop.evaluation.fast_decoding.network import first_best
-from tuneloop.evaluation.fast_decoding.prompts import SharedPrefix
+from tuneloop.evaluation.fast_decoding.prompts import SharedPrefix, _causal
 from tuneloop.evaluation.language_model import LanguageModel
 
 SHAPE = {
@@ -93,6 +93,30 @@ def test_what_prompts_share_is_found_but_each_keeps_a_token_of_its_own() -> None
         assert SharedPrefix(network, [[1, 2, 3, 4], [1, 2, 5]]).length == 2
         assert SharedPrefix(network, [[1, 2, 3], [1, 2, 3]]).length == 2
         assert SharedPrefix(network, [[1], [1, 2]]).length == 0
+
+
+@pytest.mark.parametrize("length", [1, 2, 63, 64, 65, 257, 258, 600])
+def test_attention_in_blocks_is_attention(length: int) -> None:
+    generator = torch.Generator().manual_seed(length)
+    q, k, v = (torch.randn(heads, 16, length, generator=generator) for heads in (4, 2, 2))
+    scores = torch.einsum("hdi,hdj->hij", q, k.repeat_interleave(2, 0))
+    scores.masked_fill_(torch.ones(length, length).triu(1).bool(), float("-inf"))
+    expected = torch.einsum("hij,hdj->hdi", scores.softmax(-1), v.repeat_interleave(2, 0)).flatten(0, 1)
+    torch.testing.assert_close(_causal(q, k, v), expected, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.skipif(not torch.cpu.get_capabilities().get("amx_bf16"), reason="other products sum by the batch's width")
+@pytest.mark.parametrize("kind", ["Llama", "Qwen3"])
+def test_in_bf16_an_answer_does_not_hang_on_what_else_is_in_its_batch(kind: str) -> None:
+    network = fast_decoding.FastNetwork(random_model(kind).bfloat16())
+    prompts = random_prompts()
+
+    def said(some: list[list[int]]) -> list[list[int]]:
+        return fast_decoding.generate(network, some, stop=STOP, max_new_tokens=80)
+
+    alone = [said([prompt])[0] for prompt in prompts]
+    assert said(prompts) == alone
+    assert said(prompts[3:8]) == alone[3:8]
 
 
 @pytest.mark.parametrize("vocabulary", [512, 320, 257])

@@ -1,7 +1,11 @@
 from __future__ import annotations
 
 import json
+import shutil
+import signal
 import stat
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,8 +21,35 @@ from tuneloop.evaluation.language_model import LanguageModel
 from tuneloop.recipes import Model
 from tuneloop.records import Message
 
+ROOT = Path(__file__).parents[3]
 PROMPTS = [[Message("user", f"Where is parcel {i}?" + " Please." * (i % 3))] for i in range(7)]
 ANSWER = CachedAnswer("text", tokens=3, seconds=0.5, is_complete=True)
+
+
+KILLED_IN_THE_THIRD_BATCH = """
+import os, signal, sys
+from pathlib import Path
+from tests.tuneloop.evaluation.test_generation import WatchedModel, answered
+
+class Dying(WatchedModel):
+    def answers(self, prompts, **options):
+        said = super().answers(prompts, **options)
+        if len(self.asked) > 6:
+            os.kill(os.getpid(), signal.SIGKILL)  # decoded, and not yet kept
+        return said
+
+answered(Dying(Path(sys.argv[1])), Path(sys.argv[2]))
+"""
+WRITES_FIFTY_TIMES = """
+import sys
+from pathlib import Path
+from tuneloop.evaluation.answer_cache import AnswerCache, CachedAnswer
+
+cache = AnswerCache(Path(sys.argv[1]), model_hash="h", settings={"max_new_tokens": 5})
+for batch in range(50):
+    long = CachedAnswer(f"{sys.argv[2]} {batch} " + "word " * 4000, 3, 0.5, True)
+    cache.add([([batch, row], long) for row in range(2)])
+"""
 
 
 class Stopped(Exception):  # noqa: N818 (a kill, not an error)
@@ -32,9 +63,11 @@ class WatchedModel(LanguageModel):
         super().__init__(folder, threads=1)
         self.asked: list[list[int]] = []
 
-    def answers(self, prompts: Sequence[Sequence[int]], *, max_new_tokens: int) -> list[list[int]]:
+    def answers(
+        self, prompts: Sequence[Sequence[int]], *, max_new_tokens: int, stop: frozenset[int] | None = None
+    ) -> list[list[int]]:
         self.asked += [list(prompt) for prompt in prompts]
-        return super().answers(prompts, max_new_tokens=max_new_tokens)
+        return super().answers(prompts, max_new_tokens=max_new_tokens, stop=stop)
 
 
 @pytest.fixture(scope="module")
@@ -101,6 +134,35 @@ def test_a_kill_loses_no_finished_batch(folder: Path, tmp_path: Path) -> None:
     assert resumed.answers == answered(folder, tmp_path / "fresh").answers
 
 
+def test_a_killed_process_loses_the_batch_it_was_at_and_no_other(folder: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", KILLED_IN_THE_THIRD_BATCH, str(folder), str(tmp_path)]
+    assert subprocess.run(command, capture_output=True, check=False, cwd=ROOT).returncode == -signal.SIGKILL
+    model = WatchedModel(folder)
+    resumed = answered(model, tmp_path)
+    assert len(model.asked) == 1
+    assert resumed.answers == answered(folder, tmp_path / "fresh").answers
+
+
+def test_a_models_own_settings_for_sampling_have_no_part_in_greedy_answers(folder: Path, tmp_path: Path) -> None:
+    from transformers import GenerationConfig
+
+    own = Path(shutil.copytree(folder, tmp_path / "own"))
+    GenerationConfig(repetition_penalty=50.0, no_repeat_ngram_size=1, min_new_tokens=9).save_pretrained(own)
+    ids = [[5, 6, 5, 6, 5], [9, 9, 9]]
+    plain = LanguageModel(folder, threads=1, fast=False).answers(ids, max_new_tokens=12)
+    assert any(len(set(answer)) < len(answer) for answer in plain)  # a penalty would have changed these
+    for fast in (None, False):
+        assert LanguageModel(own, threads=1, fast=fast).answers(ids, max_new_tokens=12) == plain
+
+
+@pytest.mark.parametrize("fast", [None, False], ids=["fast", "slow"])
+def test_without_stops_every_answer_has_the_length_that_was_asked_for(folder: Path, fast: bool | None) -> None:  # noqa: FBT001
+    model = LanguageModel(folder, threads=1, fast=fast)
+    (free,) = model.answers([[5, 6, 7]], max_new_tokens=30, stop=frozenset(range(320)))
+    assert len(free) == 1
+    assert [len(a) for a in model.answers([[5, 6, 7], [8]], max_new_tokens=30, stop=frozenset())] == [30, 30]
+
+
 def test_the_text_of_an_answer_is_without_what_ends_it(folder: Path) -> None:
     model = LanguageModel(folder)
     said = model.tokenizer("It is late.", add_special_tokens=False)["input_ids"]
@@ -111,7 +173,9 @@ def test_the_text_of_an_answer_is_without_what_ends_it(folder: Path) -> None:
 
 def test_answers_that_run_into_the_limit_are_counted(folder: Path, tmp_path: Path) -> None:
     class Talkative(WatchedModel):
-        def answers(self, prompts: Sequence[Sequence[int]], *, max_new_tokens: int) -> list[list[int]]:
+        def answers(
+            self, prompts: Sequence[Sequence[int]], *, max_new_tokens: int, stop: frozenset[int] | None = None
+        ) -> list[list[int]]:
             return [[40] * max_new_tokens if i else [40, *self.stop_ids][:2] for i, _ in enumerate(prompts)]
 
     assert answered(Talkative(folder), tmp_path, batch_size=16).cut_off == 6
@@ -135,6 +199,31 @@ def test_the_cache_is_private_and_survives_a_torn_line(tmp_path: Path) -> None:
     assert after.get([1, 2]) == ANSWER
     after.add([([3], ANSWER)])
     assert cache_of(tmp_path).get([3]) == cache_of(tmp_path).get([1, 2]) == ANSWER
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["5", "null", "[]", "{}", '{"prompt": "p"}', '{"prompt": "p", "text": "t", "of": "a later version"}', "\x00\xff"],
+)
+def test_lines_that_hold_no_answer_are_passed_over(tmp_path: Path, line: str) -> None:
+    cache = cache_of(tmp_path)
+    cache.add([([1], ANSWER)])
+    with cache.path.open("ab") as file:
+        file.write(line.encode("latin-1") + b"\n")
+    after = cache_of(tmp_path)
+    after.add([([2], ANSWER)])
+    assert cache_of(tmp_path).get([1]) == cache_of(tmp_path).get([2]) == ANSWER
+
+
+def test_two_processes_that_write_at_once_do_each_other_no_harm(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", WRITES_FIFTY_TIMES, str(tmp_path)]
+    writers = [subprocess.Popen([*command, name]) for name in ("one", "two")]
+    assert [writer.wait() for writer in writers] == [0, 0]
+    cache = cache_of(tmp_path)
+    found = [cache.get([batch, row]) for batch in range(50) for row in range(2)]
+    assert all(answer is not None and answer.text.count("word") == 4000 for answer in found)
+    lines = [line for line in cache.path.read_bytes().split(b"\n") if line]
+    assert len([json.loads(line) for line in lines]) == 200
 
 
 def test_models_and_settings_have_caches_of_their_own(tmp_path: Path) -> None:

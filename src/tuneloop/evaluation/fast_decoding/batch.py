@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from tuneloop.evaluation.fast_decoding.network import FastNetwork
-from tuneloop.evaluation.fast_decoding.prompts import SharedPrefix
+from tuneloop.evaluation.fast_decoding.prompts import SharedPrefix, chunks, whole_tiles
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 GROUP_ROWS = 16
-"""Rows that share one key-value cache. Few, so that short prompts are not padded to the longest one of the batch."""
+"""Rows that share one key-value cache. Few, so that short prompts do not look at the room of the longest of all."""
 
 
 def generate(
@@ -44,7 +44,7 @@ class _Batch:
 
         while self._take(stop):
             last = torch.cat([group.last for group in self.groups])
-            positions = torch.cat([group.time - group.padding for group in self.groups])
+            positions = torch.cat([group.lengths for group in self.groups])
             best = self.network.next_tokens(self.network.hidden(last, positions, self._attend))
             for group, tokens in zip(self.groups, best.split_with_sizes(self._sizes()), strict=True):
                 group.advance(tokens)
@@ -75,10 +75,11 @@ class _Batch:
 
 
 class _Group:
-    """Neighbouring prompts, padded on the left to the longest of them.
+    """Neighbouring prompts and one cache for them.
 
-    Per layer, `keys` and `values` are (row, key head, time, feature), with room for the longest answer. `mask` is added
-    to the scores, shape (row, 1, 1, time), and hides the padding. `last` holds the newest token of each row.
+    Per layer, `keys` and `values` are (row, key head, time, feature), each row from time 0 on, with room for the
+    longest answer. `lengths` says how much of each row is filled. `mask` is added to the scores, (row, 1, 1, time), and
+    hides the rest. `last` holds the newest token of each row.
     """
 
     def __init__(self, prefix: SharedPrefix, prompts: Sequence[Sequence[int]], rows: Sequence[int], room: int) -> None:
@@ -86,18 +87,18 @@ class _Group:
 
         network = prefix.network
         self.rows = list(rows)
-        self.time = max(map(len, prompts))
-        self.padding = torch.tensor([self.time - len(prompt) for prompt in prompts])
-        shape = (len(prompts), network.key_heads, self.time + room, network.width)
+        self.lengths = torch.tensor([len(prompt) for prompt in prompts])
+        shape = (len(prompts), network.key_heads, whole_tiles(max(map(len, prompts)) + room), network.width)
         self.keys = [network.embedding.new_zeros(shape) for _ in network.layers]
         self.values = [torch.zeros_like(keys) for keys in self.keys]
-        self.mask = self._new_mask()
-        x, ends = prefix.read(prompts, self._store)
-        self.last = network.next_tokens(x[:, torch.tensor(ends) - 1].contiguous())
+        ends = [self._read(prefix, prompts, part) for part in chunks([len(p) - prefix.length for p in prompts])]
+        self.last = network.next_tokens(torch.cat(ends, dim=1))
+        self._look()
 
     def advance(self, tokens: Tensor) -> None:
         self.last = tokens
-        self.time += 1
+        self.lengths = self.lengths + 1
+        self._look()
 
     def keep(self, slots: list[int]) -> None:
         """Let all other rows go, as soon as a quarter of the rows has nothing more to say: it costs a copy."""
@@ -107,33 +108,48 @@ class _Group:
             return
         self.rows = [self.rows[slot] for slot in slots]
         kept = torch.tensor(slots, dtype=torch.long)
-        unused = int(self.padding[kept].min()) if slots else 0
-        self.time -= unused
-        self.padding, self.last = self.padding[kept] - unused, self.last[kept]
-        self.keys = [keys[:, :, unused:].index_select(0, kept) for keys in self.keys]
-        self.values = [values[:, :, unused:].index_select(0, kept) for values in self.values]
-        self.mask = self._new_mask()
+        self.lengths, self.last = self.lengths[kept], self.last[kept]
+        self.keys = [keys.index_select(0, kept) for keys in self.keys]
+        self.values = [values.index_select(0, kept) for values in self.values]
+        if self.rows:
+            self._look()
 
     def attend(self, layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         """One new token per row, shapes (heads, width, rows), against everything its row has in the cache."""
         from torch.nn.functional import scaled_dot_product_attention
 
-        keys, values, end = self.keys[layer], self.values[layer], self.time + 1
-        keys[:, :, self.time] = k.permute(2, 0, 1)
-        values[:, :, self.time] = v.permute(2, 0, 1)
+        keys, values, end = self.keys[layer], self.values[layer], self.mask.shape[-1]
+        for cache, new in ((keys, k), (values, v)):
+            cache.view(-1, cache.shape[-1]).index_copy_(0, self.places, new.permute(2, 0, 1).flatten(0, 1))
         queries = q.permute(2, 0, 1).contiguous()[:, :, None]
         mixed = scaled_dot_product_attention(
-            queries, keys[:, :, :end], values[:, :, :end], attn_mask=self.mask[..., :end], scale=1.0, enable_gqa=True
+            queries, keys[:, :, :end], values[:, :, :end], attn_mask=self.mask, scale=1.0, enable_gqa=True
         )
-        return mixed.flatten(1).t()
+        return mixed.flatten(1).t().contiguous()  # as a view it would be multiplied in another order
 
-    def _store(self, layer: int, row: int, keys: Tensor, values: Tensor) -> None:
-        span = slice(self.time - keys.shape[-1], self.time)
-        self.keys[layer][row, :, span] = keys.transpose(1, 2)
-        self.values[layer][row, :, span] = values.transpose(1, 2)
-
-    def _new_mask(self) -> Tensor:
+    def _look(self) -> None:
+        """What the newest tokens see, themselves included, and where they go in a cache of (everything, feature)."""
         import torch
 
-        hidden = torch.arange(self.keys[0].shape[2]) < self.padding[:, None]
-        return torch.zeros(hidden.shape, dtype=self.keys[0].dtype).masked_fill_(hidden, -math.inf)[:, None, None, :]
+        rows, heads, room, _ = self.keys[0].shape
+        times = torch.arange(whole_tiles(int(self.lengths.max()) + 1))
+        hidden = times > self.lengths[:, None]
+        nothing = torch.zeros(hidden.shape, dtype=self.keys[0].dtype)
+        self.mask = nothing.masked_fill_(hidden, -math.inf)[:, None, None, :]
+        starts = torch.arange(0, rows * heads * room, room).view(rows, heads)
+        self.places = (starts + self.lengths[:, None]).flatten()
+
+    def _read(self, prefix: SharedPrefix, prompts: Sequence[Sequence[int]], part: range) -> Tensor:
+        """Keep the keys and values of some of the prompts; their last hidden states, (features, prompts)."""
+        import torch
+
+        def store(layer: int, text: int, keys: Tensor, values: Tensor) -> None:
+            self._store(layer, part[text], keys, values)
+
+        x, ends = prefix.read([prompts[row] for row in part], store)
+        return x[:, torch.tensor(ends) - 1]
+
+    def _store(self, layer: int, row: int, keys: Tensor, values: Tensor) -> None:
+        length = keys.shape[-1]
+        self.keys[layer][row, :, :length] = keys.transpose(1, 2)
+        self.values[layer][row, :, :length] = values.transpose(1, 2)

@@ -146,7 +146,9 @@ def _normed(x: Tensor, weight: Tensor, epsilon: float) -> Tensor:
     import torch
 
     wide = x.float()
-    scale = torch.rsqrt(wide.pow(2).mean(-2, keepdim=True) + epsilon)
+    # Along the last dimension, where the order of summation is the same for any number of tokens.
+    squares = wide.pow(2).transpose(-1, -2).contiguous().mean(-1)
+    scale = torch.rsqrt(squares + epsilon).unsqueeze(-2)
     return weight[..., None] * (wide * scale).to(x.dtype)
 
 
