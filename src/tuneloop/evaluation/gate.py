@@ -1,39 +1,31 @@
-"""May the candidate take over? Every rule of the recipe must hold with confidence, not by luck of the draw.
+"""May the candidate take over? Every demand must be met with confidence, not by luck of the draw.
 
-Scores are compared row by row on the same rows, resampled by cluster. Every rule is tested one-sided at half of what
-the confidence leaves (2.5 % for 95 %: the lower end of the interval that reports show). As *all* rules must hold, a
-model that breaks any of them is promoted no more often than that, however many rules there are: an intersection-union
-test needs no further correction (R. L. Berger, "Multiparameter Hypothesis Testing and Acceptance Sampling", 1982).
+Scores are compared row by row on the same rows, resampled by cluster, at half of what the confidence leaves (2.5 % for
+95 %). Rules that prove something (`improve`, `non_inferior`, `absolute`) must all hold, so a model that breaks one is
+promoted no more often than that, however many rules there are: an intersection-union test needs no further correction
+(R. L. Berger, "Multiparameter Hypothesis Testing and Acceptance Sampling", 1982). Where any one gain of several is
+enough, and where `no_harm` looks for harm in many slices, chances add up and Holm's correction is applied.
+
+A model in production is replaced only by one that is shown to be better: with a champion and no `improve` rule against
+it, a person decides.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Literal
 
-from tuneloop.evaluation.intervals import Estimate, difference, estimate
+import numpy as np
+from numpy.typing import NDArray
+
+from tuneloop.evaluation import reasons
+from tuneloop.evaluation.comparisons import OPINIONS, Comparison, compare, opinion_on
 from tuneloop.recipes import Rule
-from tuneloop.results import EvaluationReport, Reason, Verdict
+from tuneloop.results import EvaluationReport, Opinion, Reason, Verdict
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-LOWER_IS_BETTER = frozenset({"loss", "probe_loss"})
-PROBE_SCORES = "probes.parquet"
-"""Per-probe scores lie beside the scores of the test rows under this name."""
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """A rule measured: `estimate` is turned so that more is better, and must lie above `threshold`."""
-
-    rule: Rule
-    estimate: Estimate
-    threshold: float
-    candidate: float
-    reference: float | None
+Improvement = Literal["all", "any"]
+LAST = 10**6
+"""Where reasons about several rules stand among those about one."""
 
 
 def decide(
@@ -43,116 +35,93 @@ def decide(
     champion: EvaluationReport | None,
     rules: Sequence[Rule],
     confidence: float,
+    improvement: Improvement = "all",
+    opinions: Sequence[Opinion] = (),
+    soundness: Sequence[Reason] = (),
+    min_slice_rows: int = 10,
     seed: int = 17,
 ) -> Verdict:
-    """Promote only if every rule holds; rules against a champion are skipped while there is none.
+    """Promote, reject, or ask a person; rules against a champion are skipped while there is none.
 
-    A recipe whose rules leave nothing to check ends in `needs_review`: a person decides.
+    `soundness` is what was found of the evaluation itself (see tuneloop.evaluation.soundness): where it fails, no score
+    counts. Where all that fails is open (waiting for people, a judge that has not been proved), a person decides.
     """
+    hashes = candidate.model_hash, champion.model_hash if champion else None
     if champion is not None and champion.model_hash == candidate.model_hash:
         same = Reason(rule="identical", passed=False, text="identical to the champion: there is nothing to promote")
-        return _verdict("reject", [same], candidate, champion)
-    measured: dict[int, Finding] = {}
-    reasons: dict[int, Reason] = {}
+        return _verdict([same], *hashes)
+    if any(not reason.passed for reason in soundness):
+        return _verdict(list(soundness), *hashes)
+    said: dict[int, Reason] = {}
+    measured: list[tuple[int, Comparison]] = []
     for place, rule in enumerate(rules):
-        found = _measure(rule, candidate, base if rule.against == "base" else champion, seed)
-        if isinstance(found, Finding):
-            measured[place] = found
-        else:
-            reasons[place] = found
-    reasons |= {place: _reason(found, (1 - confidence) / 2) for place, found in measured.items()}
-    in_order = [reasons[place] for place in sorted(reasons)]
-    if not all(reason.passed for reason in in_order):
-        return _verdict("reject", in_order, candidate, champion)
-    if not measured:
-        text = "no rule could be checked, so a person has to decide: add rules to the recipe's evaluation section"
-        return _verdict("needs_review", [*in_order, Reason(rule="rules", passed=False, text=text)], candidate, champion)
-    return _verdict("promote", in_order, candidate, champion)
+        reference = base if rule.against == "base" else champion
+        if (missing := _cannot_be_asked(rule, reference, opinions)) is not None:
+            said[place] = missing
+            continue
+        found = compare(rule, candidate, reference, opinions=opinions, min_slice_rows=min_slice_rows, seed=seed)
+        measured += [(place, comparison) for comparison in found]
+        said |= {} if found else {place: reasons.unmeasured(rule, candidate, min_slice_rows)}
+    told = [*said.items(), *_weigh(measured, (1 - confidence) / 2, improvement)]
+    in_order = [reason for _, reason in sorted(told, key=lambda item: item[0])]
+    asked = any(_asks_for_gain(rule, champion) for rule in rules) if champion else bool(measured)
+    return _verdict([*soundness, *in_order, *([] if asked else [reasons.nothing_asked(champion)])], *hashes)
 
 
-def rule_name(rule: Rule) -> str:
-    """A rule in one phrase."""
-    if rule.kind == "absolute":
-        side = "at most" if rule.metric in LOWER_IS_BETTER else "at least"
-        return f"{rule.metric} {side} {rule.minimum}"
-    wanted = "better than" if rule.kind == "improve" else f"not worse (margin {rule.margin:g}) than"
-    return f"{rule.metric} {wanted} {rule.against}"
+def holm(p_values: Sequence[float], risk: float) -> NDArray[np.bool_]:
+    """Which null hypotheses fall, so that any true one falls with a chance of `risk` at most (S. Holm, 1979)."""
+    order = np.argsort(p_values)
+    falls = np.asarray(p_values)[order] <= risk / np.arange(len(order), 0, -1)
+    rejected = np.zeros(len(order), dtype=bool)
+    rejected[order] = np.logical_and.accumulate(falls)
+    return rejected
 
 
-def _measure(rule: Rule, candidate: EvaluationReport, other: EvaluationReport | None, seed: int) -> Finding | Reason:
-    name = rule_name(rule)
-    if rule.kind != "absolute" and other is None:
-        return Reason(rule=name, passed=True, text=f"{name}: skipped, there is no champion yet")
-    if rule.kind == "absolute" and rule.minimum is None:
-        return Reason(rule=name, passed=False, text=f"{name}: the rule names no `minimum`; add it to the recipe")
-    sign = -1.0 if rule.metric in LOWER_IS_BETTER else 1.0
-    ours = _scores(candidate, rule.metric)
-    theirs = _scores(other, rule.metric) if other is not None and rule.kind != "absolute" else ours
-    if ours is None or theirs is None:
-        return Reason(rule=name, passed=False, text=f"{name}: {rule.metric} was not measured row by row; see `metrics`")
-    rows = ours.join(theirs[["score"]], rsuffix="_reference", how="inner").sort_index()
-    if rows.empty or rows[["score", "score_reference"]].isna().any(axis=None):
-        return Reason(rule=name, passed=False, text=f"{name}: no rows that both models have scores for")
-    return _finding(rule, rows, sign, seed)
-
-
-def _finding(rule: Rule, rows: pd.DataFrame, sign: float, seed: int) -> Finding:
-    clusters = rows["cluster"].tolist()
-    ours, theirs = rows["score"].to_numpy(), rows["score_reference"].to_numpy()
-    if rule.minimum is not None and rule.kind == "absolute":
-        own = estimate(sign * ours, clusters, seed=seed)
-        return Finding(rule, own, sign * rule.minimum, float(ours.mean()), None)
-    compared = difference(sign * ours, sign * theirs, clusters, seed=seed)
-    threshold = -rule.margin if rule.kind == "non_inferior" else 0.0
-    return Finding(rule, compared, threshold, float(ours.mean()), float(theirs.mean()))
-
-
-def _reason(found: Finding, risk: float) -> Reason:
-    name = rule_name(found.rule)
-    bound = found.estimate.lower_bound(risk)
-    rows = f"{found.estimate.rows} rows"
-    if found.estimate.clusters != found.estimate.rows:
-        rows += f" in {found.estimate.clusters} clusters"
-    if bound == -float("inf"):
-        text = f"{_seen(found)}; {rows} are too few to be {1 - risk:.1%} sure of anything"
-        return Reason(rule=name, passed=False, text=f"{name}: {text}")
-    sign = -1.0 if found.rule.metric in LOWER_IS_BETTER else 1.0
-    side, wanted = ("at most", "below") if sign < 0 else ("at least", "above")
-    absolute = found.rule.kind == "absolute"
-    limit, needed = (f"{x:.3f}" if absolute else f"{x:+.3f}" for x in (sign * bound, sign * found.threshold + 0.0))
-    text = f"{_seen(found)}; {side} {limit} with {1 - risk:.1%} confidence, needed {wanted} {needed} ({rows})"
-    return Reason(rule=name, passed=bound > found.threshold, text=f"{name}: {text}")
-
-
-def _seen(found: Finding) -> str:
-    if found.reference is None:
-        return f"{found.candidate:.3f}"
-    change = found.candidate - found.reference
-    return f"{found.candidate:.3f} against {found.reference:.3f}, a change of {change:+.3f}"
-
-
-def _scores(report: EvaluationReport | None, metric: str) -> pd.DataFrame | None:
-    """Columns `cluster` and `score` by row id, from the test rows or the probes; None if neither has the metric."""
-    import pandas as pd
-    from pyarrow import parquet
-
-    if report is None:
+def _cannot_be_asked(rule: Rule, reference: EvaluationReport | None, opinions: Sequence[Opinion]) -> Reason | None:
+    if reference is None and rule.kind != "absolute":
+        return reasons.skipped(rule)
+    if rule.metric not in OPINIONS:
         return None
-    for file in (Path(report.scores), Path(report.scores).with_name(PROBE_SCORES)):
-        if file.is_file() and metric in parquet.read_schema(file).names:
-            table = pd.read_parquet(file, columns=["id", "cluster", metric])
-            return table.set_index("id").rename(columns={metric: "score"})
-    return None
+    opinion = opinion_on(rule.metric, opinions, rule.against)
+    return None if opinion is not None and opinion.may_count else reasons.waiting(rule, opinion)
 
 
-def _verdict(
-    decision: str, reasons: list[Reason], candidate: EvaluationReport, champion: EvaluationReport | None
-) -> Verdict:
-    return Verdict.model_validate(
-        {
-            "decision": decision,
-            "reasons": reasons,
-            "candidate_hash": candidate.model_hash,
-            "champion_hash": champion.model_hash if champion else None,
-        }
-    )
+def _weigh(
+    measured: Sequence[tuple[int, Comparison]], risk: float, improvement: Improvement
+) -> list[tuple[int, Reason]]:
+    """Each comparison with what came of it, by the place of its rule; then, behind all rules, what came of families."""
+    found = [comparison for _, comparison in measured]
+    held = np.array([comparison.p_value <= risk for comparison in found], dtype=bool)
+    harms = [i for i, comparison in enumerate(found) if comparison.rule.kind == "no_harm"]
+    held[harms] = ~holm([found[i].p_value for i in harms], risk)
+    families = _families(found) if improvement == "any" else {}
+    for members in families.values():
+        held[members] = holm([found[i].p_value for i in members], risk)
+    optional = {i for members in families.values() for i in members}
+    told = [
+        reasons.told(comparison, held=bool(held[i]), risk=risk, decisive=i not in optional)
+        for i, comparison in enumerate(found)
+    ]
+    ends = [(LAST, reasons.any_gain(name, [told[i] for i in members])) for name, members in families.items()]
+    return [*((place, reason) for (place, _), reason in zip(measured, told, strict=True)), *ends]
+
+
+def _families(found: Sequence[Comparison]) -> dict[str, list[int]]:
+    """The gains over base, and those over the champion."""
+    families: dict[str, list[int]] = {}
+    for place, comparison in enumerate(found):
+        if comparison.rule.kind == "improve":
+            families.setdefault(comparison.rule.against, []).append(place)
+    return families
+
+
+def _asks_for_gain(rule: Rule, champion: EvaluationReport | None) -> bool:
+    return champion is not None and rule.kind == "improve" and rule.against == "champion"
+
+
+def _verdict(told: list[Reason], candidate_hash: str, champion_hash: str | None) -> Verdict:
+    failed = [reason for reason in told if reason.decisive and not reason.passed]
+    if any(not reason.is_open for reason in failed):
+        return Verdict(decision="reject", reasons=told, candidate_hash=candidate_hash, champion_hash=champion_hash)
+    decision: Literal["needs_review", "promote"] = "needs_review" if failed else "promote"
+    return Verdict(decision=decision, reasons=told, candidate_hash=candidate_hash, champion_hash=champion_hash)
