@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from tuneloop.history.run_differences import flat
 from tuneloop.records import Record, content_hash
 from tuneloop.results import DataManifest
 
@@ -93,7 +94,7 @@ def manifest_changes(old: DataManifest, new: DataManifest) -> dict[str, dict[str
         "reasons": _changes(old.reasons, new.reasons),
         "slices": _changes(_slices(old), _slices(new)),
         "sources": _changes(_sources(old), _sources(new)),
-        "config": _changes(_flat(old.config), _flat(new.config)),
+        "config": _changes(flat(old.config), flat(new.config)),
     }
 
 
@@ -166,12 +167,3 @@ def _slices(manifest: DataManifest) -> dict[str, int]:
 
 def _sources(manifest: DataManifest) -> dict[str, str]:
     return {o.name: f"{o.rows:,} rows, {o.sha256[:12] or 'no file'}" for o in manifest.sources}
-
-
-def _flat(value: Any, name: str = "") -> dict[str, Any]:
-    """Nested settings as `checks.languages` -> value; lists of things with a name go by their names."""
-    if isinstance(value, list) and value and all(isinstance(v, dict) and "name" in v for v in value):
-        value = {v["name"]: v for v in value}
-    if not isinstance(value, dict):
-        return {name: value}
-    return {k: v for key, inner in value.items() for k, v in _flat(inner, f"{name}.{key}" if name else key).items()}

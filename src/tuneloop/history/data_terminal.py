@@ -23,7 +23,8 @@ TOP_REASONS = 3
 
 
 def log_rows(manifests: Sequence[DataManifest]) -> list[dict[str, Any]]:
-    """One row per version, in the order given."""
+    """One row per version, in the order given; a column for private test rows where a version has any."""
+    private = ["private"] if any(m.rows.get("private") for m in manifests) else []
     return [
         {
             "version": m.version,
@@ -33,7 +34,7 @@ def log_rows(manifests: Sequence[DataManifest]) -> list[dict[str, Any]]:
             "rows_in": m.rows_in,
             "kept": data_tables.kept_rows(m),
             "set_aside": m.rows_quarantined,
-            **{split: m.rows.get(split, 0) for split in ("train", "validation", "test")},
+            **{split: m.rows.get(split, 0) for split in ("train", "validation", "test", *private)},
             "from_reviews": m.review_rows,
             "top_reasons": _top(m.reasons),
         }

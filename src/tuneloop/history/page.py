@@ -2,38 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from tuneloop.history.evaluation_page import page_file
+from tuneloop.history.evaluation_plots import draw_forest
+from tuneloop.history.evaluation_tables import lower_metrics
+from tuneloop.history.pages import render, write_page_file
 from tuneloop.history.plots import data_uri, loss_curves, metrics_by_round
 from tuneloop.history.rounds import rounds_folder
 from tuneloop.history.summary import step_costs
-from tuneloop.history.tables import columns, show
+from tuneloop.history.tables import columns, score_rows
+from tuneloop.history.verdict_tables import sentence
 from tuneloop.results import Round
 
 
 def write_page(workspace: Path, rounds: Sequence[Round]) -> Path:
-    """Draw the report of all rounds of one recipe; replaces the last one."""
-    file = rounds_folder(workspace, rounds[-1].recipe) / "report.html"
-    draft = file.with_suffix(".tmp")
-    draft.write_text(render_page(rounds), encoding="utf-8")
-    draft.replace(file)
-    return file
+    """Draw the report of all rounds of one recipe; replaces the last one. Links to the rounds' own pages that exist."""
+    recipe = rounds[-1].recipe
+    files = {r.number: page_file(workspace, recipe, r.number) for r in rounds}
+    pages = {number: file.name for number, file in files.items() if file.is_file()}
+    return write_page_file(rounds_folder(workspace, recipe) / "report.html", render_page(rounds, pages))
 
 
-def render_page(rounds: Sequence[Round]) -> str:
-    from jinja2 import Environment, PackageLoader
-
-    environment = Environment(loader=PackageLoader("tuneloop.history", "templates"), autoescape=True)
-    reports = columns(rounds)
-    measured = [{**report.metrics, **report.probes} for _, report in reports]
-    names = dict.fromkeys(name for scores in measured for name in scores)
-    return environment.get_template("report.html.j2").render(
+def render_page(rounds: Sequence[Round], pages: Mapping[int, str] | None = None) -> str:
+    """The page as text. `pages`: number of a round -> address of its evaluation's page."""
+    forest = draw_forest(rounds[-1].verdict, lower_metrics(rounds[-1].candidate))
+    return render(
+        "report.html.j2",
         recipe=rounds[-1].recipe,
         rounds=rounds,
-        headings=[name for name, _ in reports],
-        scores=[(name, [show(scores.get(name)) for scores in measured]) for name in names],
+        verdict=sentence(rounds[-1].verdict),
+        pages=pages or {},
+        headings=[name for name, _ in columns(rounds)],
+        scores=score_rows(rounds),
         costs={r.number: step_costs(r) for r in rounds},
+        forest=data_uri(forest) if forest else "",
         loss_picture=data_uri(loss_curves(rounds)),
         metric_picture=data_uri(metrics_by_round(rounds)),
     )

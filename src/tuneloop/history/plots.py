@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import base64
-import io
 from collections.abc import Sequence
 from statistics import fmean
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from tuneloop.history.evaluation_tables import is_lower_better
+from tuneloop.history.figures import label_of, new_figure, png_of
 from tuneloop.history.tables import columns
-from tuneloop.results import LossPoint, Round, TrainingWarning
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-HIGHER_IS_WORSE = frozenset({"loss", "perplexity", "probe_loss"})
+from tuneloop.results import LossPoint, Metric, Round, TrainingWarning
 
 
 def loss_curve(
@@ -36,7 +32,7 @@ def loss_curve(
         warnings: a line where each began, with its kind.
         max_steps: where the run will end, so that the picture of a running one does not change its scale.
     """
-    figure, axes = _figure()
+    figure, axes = new_figure()
     if learning_rates:
         _draw_rates(axes, learning_rates)
     draw_losses(axes, losses, "")
@@ -47,16 +43,16 @@ def loss_curve(
     if losses:
         axes.legend(frameon=False)
     axes.set_title(title)
-    return _png(figure)
+    return png_of(figure)
 
 
 def loss_curves(rounds: Sequence[Round]) -> bytes:
     """Every round's curves on one picture."""
-    figure, axes = _figure()
+    figure, axes = new_figure()
     for round_ in rounds:
         draw_losses(axes, round_.training.losses, f"round {round_.number} ")
     axes.set_title("Loss while training")
-    return _png(figure)
+    return png_of(figure)
 
 
 def draw_losses(axes: Any, losses: Sequence[LossPoint], label: str) -> None:
@@ -113,38 +109,28 @@ def _mark_warnings(axes: Any, warnings: Sequence[TrainingWarning]) -> None:
 
 
 def metrics_by_round(rounds: Sequence[Round]) -> bytes:
-    """Scores of base and rounds with their intervals; losses are left to their own picture."""
-    figure, axes = _figure()
+    """Scores between 0 and 1 of base and rounds with their intervals, of test rows and suites. Losses have their own
+    picture, and what is no share has no place on this scale."""
+    figure, axes = new_figure()
     reports = columns(rounds)
-    names = [n for n in {**reports[-1][1].metrics, **reports[-1][1].probes} if n not in HIGHER_IS_WORSE]
+    names = [name for name, metric in reports[-1][1].everything.items() if _is_share(name, metric)]
     for offset, name in enumerate(names):
-        found = [(i, {**r.metrics, **r.probes}.get(name)) for i, (_, r) in enumerate(reports)]
+        found = [(i, r.everything.get(name)) for i, (_, r) in enumerate(reports)]
         points = [(i + 0.08 * (offset - len(names) / 2), m) for i, m in found if m is not None]
         errors = [[m.value - m.low for _, m in points], [m.high - m.value for _, m in points]]
         axes.errorbar(
-            [x for x, _ in points], [m.value for _, m in points], yerr=errors, fmt="o-", capsize=3, label=name
+            [x for x, _ in points], [m.value for _, m in points], yerr=errors, fmt="o-", capsize=3, label=label_of(name)
         )
     axes.set_xticks(range(len(reports)), [name for name, _ in reports])
-    axes.set(ylim=(-0.02, 1.02), title="Scores on the held-out rows, 95 % intervals")
-    axes.legend(frameon=False)
-    return _png(figure)
+    axes.set(ylim=(-0.02, 1.02), title="Scores by round, with intervals")
+    if names:
+        axes.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
+    return png_of(figure)
+
+
+def _is_share(name: str, metric: Metric) -> bool:
+    return not is_lower_better(name, metric) and 0.0 <= metric.low <= metric.high <= 1.0
 
 
 def data_uri(png: bytes) -> str:
     return f"data:image/png;base64,{base64.b64encode(png).decode()}"
-
-
-def _figure() -> tuple[Figure, Any]:
-    # The object interface: pyplot keeps global state, and flow runs draw from several threads.
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(7, 3.6), layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure, figure.add_subplot()
-
-
-def _png(figure: Figure) -> bytes:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=110)
-    return buffer.getvalue()

@@ -61,8 +61,9 @@ def begin_round(workspace: Path, *, recipe: str, **content: Any) -> Round:
 def reviewed_model(round_: Round, champion: Mapping[str, str] | None) -> tuple[str, str]:
     """(folder, hash) of the model whose answers people judge: the one in production.
 
-    Before the first promotion nothing is, and people judge the candidate: a refused first round needs them most.
+    A candidate that waits for people is put before them; so is the first one, promoted or not, while nothing is in
+    production.
     """
-    if champion is None:
+    if champion is None or round_.verdict.decision == "needs_review":
         return round_.training.model, round_.training.model_hash
     return champion["model_path"], champion["model_hash"]

@@ -29,6 +29,7 @@ def _summarise_round(round_: Round) -> dict[str, Any]:
         "rows_train": data.rows_train,
         "rows_validation": data.rows_validation,
         "rows_test": data.rows_test,
+        "rows_private": data.rows_private,
         "quarantine_reasons": dict(data.reasons),
         "train_loss": training.train_loss,
         "eval_loss": training.eval_loss,
@@ -36,6 +37,11 @@ def _summarise_round(round_: Round) -> dict[str, Any]:
         "quantised_layers": training.quantised_layers,
         "trainable_parameters": training.trainable_parameters,
         "metrics": _metrics(round_.candidate),
+        "suites": {name: _all(metrics) for name, metrics in round_.candidate.suites.items()},
+        "slices": {name: _all(metrics) for name, metrics in round_.candidate.slices.items()},
+        "unmeasured": dict(round_.candidate.unmeasured),
+        "speed": round_.candidate.speed.model_dump() if round_.candidate.speed else None,
+        "opinions": [opinion.model_dump(exclude={"file"}) for opinion in round_.opinions],
         "base_metrics": _metrics(round_.base),
         "champion_metrics": _metrics(round_.champion) if round_.champion else None,
         "gate": {
@@ -54,16 +60,23 @@ def _summarise_round(round_: Round) -> dict[str, Any]:
 
 def step_costs(round_: Round) -> Mapping[str, Cost]:
     """What each step took when it really ran; a cached step shows what it took the first time."""
+    champion = {"evaluation_champion": round_.champion.cost} if round_.champion else {}
     return {
         "data": round_.data.cost,
         "training": round_.training.cost,
         "evaluation_base": round_.base.cost,
+        **champion,
         "evaluation_candidate": round_.candidate.cost,
     }
 
 
 def _metrics(report: EvaluationReport) -> dict[str, dict[str, float]]:
-    return {name: _metric(metric) for name, metric in {**report.metrics, **report.probes}.items()}
+    """Those of the test rows and of the suites, by name."""
+    return _all(report.everything)
+
+
+def _all(metrics: Mapping[str, Metric]) -> dict[str, dict[str, float]]:
+    return {name: _metric(metric) for name, metric in metrics.items()}
 
 
 def _metric(metric: Metric) -> dict[str, float]:

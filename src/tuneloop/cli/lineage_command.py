@@ -1,0 +1,143 @@
+"""`tuneloop models lineage`: from a model back to rows and people, and from those forward to models."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tuneloop.errors import DataError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from tuneloop.history.known_rounds import HashOf, KnownRounds
+    from tuneloop.history.tracing import Traces
+    from tuneloop.results import Round
+
+WIDE = 10_000
+"""Columns of a pipe: nothing is folded there, so that `grep` works."""
+
+
+def register(models: typer.Typer) -> None:
+    """Add the command to the group `tuneloop models`."""
+    models.command("lineage")(lineage)
+
+
+def lineage(
+    version: Annotated[str | None, typer.Argument(help="Version of the model in the registry, such as 3.")] = None,
+    *,
+    recipe: Annotated[str | None, typer.Option(help="Only rounds of the recipe with this name.")] = None,
+    round_number: Annotated[int | None, typer.Option("--round", help="The model of this round.")] = None,
+    model_hash: Annotated[
+        str | None, typer.Option(help="First letters of the hash of a model or adapter, or of a training's key.")
+    ] = None,
+    answer: Annotated[
+        str | None, typer.Option(help="Id of a served or reviewed answer: the model that gave it.")
+    ] = None,
+    row: Annotated[str | None, typer.Option(help="Id of a row: the models that were trained on it.")] = None,
+    reviewer: Annotated[str | None, typer.Option(help="Pseudonym of a reviewer: the models their word is in.")] = None,
+    source: Annotated[str | None, typer.Option(help="First letters of the SHA-256 of a source's file.")] = None,
+    rows: Annotated[bool, typer.Option("--rows", help="List every training row too: id, source and line.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON for other programs.")] = False,
+) -> None:
+    """Show where a model came from: training, data version, sources, reviewers, verdict and the model it replaced.
+
+    Or the other way, with --row, --reviewer or --source: which data versions hold it and which models were trained on
+    them. Everything is read from the workspace; what is gone is named. No text of rows is shown.
+    """
+    from tuneloop.history.known_rounds import known_rounds
+    from tuneloop.settings import Settings
+
+    forward, back = (version, round_number, model_hash, answer), (row, reviewer, source)
+    if sum(v is not None for v in (*forward, *back)) != 1:
+        raise typer.BadParameter("give one of VERSION, --round, --model-hash, --answer, --row, --reviewer, --source")
+    workspace = Settings().workspace_path
+    known = known_rounds(workspace, recipe)
+    if not known.rounds:
+        unread = f" ({'; '.join(known.missing)})" if known.missing else ""
+        raise DataError(f"no rounds in {workspace} yet{unread}: `tuneloop run RECIPE` turns the loop once")
+    if any(v is not None for v in back):
+        _trace(workspace, known, row, reviewer, source, as_json=as_json)
+        return
+    found = _wanted(workspace, known, version, round_number, model_hash, answer)
+    _print_model(workspace, found, known, rows=rows, as_json=as_json)
+
+
+def _wanted(
+    workspace: Path,
+    known: KnownRounds,
+    version: str | None,
+    number: int | None,
+    model_hash: str | None,
+    answer: str | None,
+) -> Round:
+    from tuneloop.history.known_rounds import answering_models, only_one
+
+    if answer is not None:
+        models = answering_models(workspace, answer)
+        found = [r for model in models for r in known.of_model(model)]
+        _refuse_base(known, models, found)
+        return only_one(found, f"the model {' or '.join(sorted(models))} that gave answer {answer}", known)
+    if model_hash is not None:
+        found = known.of_model(model_hash) or known.of_adapter(model_hash, _hash_of())
+        _refuse_base(known, {model_hash}, found)
+        return only_one(found, f"the hash {model_hash}", known)
+    if number is not None:
+        return only_one(known.of_number(number), f"round {number}", known)
+    return only_one(known.of_version(str(version)), f"model version {version}", known)
+
+
+def _refuse_base(known: KnownRounds, models: set[str], found: list[Round]) -> None:
+    """A base model has no lineage here, which is an answer too."""
+    bases = {r.recipe for model in models for r in known.of_base(model)}
+    if bases and not found:
+        raise DataError(
+            f"{' or '.join(sorted(models))} is the base model of {', '.join(sorted(bases))}, as it came from its "
+            "makers: nothing here was trained into it"
+        )
+
+
+def _print_model(workspace: Path, found: Round, known: KnownRounds, *, rows: bool, as_json: bool) -> None:
+    from tuneloop.history.lineage import model_lineage
+    from tuneloop.history.lineage_terminal import print_lineage_tree
+
+    story = model_lineage(workspace, found, known, _hash_of(), rows=rows)
+    if as_json:
+        typer.echo(story.model_dump_json(indent=2))
+    else:
+        print_lineage_tree(story, _console())
+
+
+def _trace(
+    workspace: Path, known: KnownRounds, row: str | None, reviewer: str | None, source: str | None, *, as_json: bool
+) -> None:
+    from tuneloop.history import tracing
+    from tuneloop.history.lineage_terminal import print_traces
+
+    ways: dict[str, tuple[str | None, Callable[[Path, str, KnownRounds], Traces]]] = {
+        "row": (row, tracing.trace_row),
+        "reviewer": (reviewer, tracing.trace_reviewer),
+        "source": (source, tracing.trace_source),
+    }
+    kind, (name, trace) = next((kind, way) for kind, way in ways.items() if way[0] is not None)
+    found = trace(workspace, str(name), known)
+    if as_json:
+        typer.echo(found.model_dump_json(indent=2))
+    else:
+        print_traces(found, kind, _console())
+
+
+def _hash_of() -> HashOf:
+    from tuneloop.training.base_models import folder_hash
+
+    return folder_hash
+
+
+def _console() -> Console:
+    from rich.console import Console
+
+    return Console(width=None if sys.stdout.isatty() else WIDE, highlight=False)

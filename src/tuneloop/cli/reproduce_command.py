@@ -1,0 +1,254 @@
+"""`tuneloop reproduce`: train a past run again as it was, and say whether the same model comes out."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tuneloop.errors import DataError, TrainingError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from tuneloop.history.known_rounds import KnownRounds
+    from tuneloop.history.past_runs import PastRun
+    from tuneloop.history.repetition_checks import Finding, HashNow
+    from tuneloop.history.reproduction import Reproduction
+    from tuneloop.history.run_differences import Difference
+    from tuneloop.recipes import Recipe
+    from tuneloop.settings import Settings
+    from tuneloop.training.launching import TrainingCall
+
+WIDE = 10_000
+"""Columns of a pipe: nothing is folded there."""
+
+
+def register(app: typer.Typer) -> None:
+    app.command("reproduce", rich_help_panel="The loop")(reproduce)
+
+
+def reproduce(
+    run: Annotated[
+        str,
+        typer.Argument(help="Number of a round, id of its MLflow or flow run, a training's key, or its folder."),
+    ],
+    *,
+    recipe: Annotated[str | None, typer.Option(help="Only rounds of the recipe with this name.")] = None,
+    recipe_file: Annotated[Path | None, typer.Option(help="The recipe as it was, where the run kept none.")] = None,
+    check_only: Annotated[bool, typer.Option("--check-only", help="Check what it rests on, and do not train.")] = False,
+    tolerance: Annotated[
+        float | None, typer.Option(min=0, help="Relative difference of losses that still counts as equal; 0.01.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON for other programs.")] = False,
+) -> None:
+    """Train a past run again, with the settings it kept, on the same data version, and compare the two models.
+
+    First it checks that data, base and settings are what they were, and shows what is different around them. The
+    result is identical, equal within tolerance (both exit code 0) or different (exit code 1). A repetition that was
+    cut off goes on where it stopped; nothing of the past run is touched.
+    """
+    from tuneloop.history.known_rounds import known_rounds
+    from tuneloop.history.past_runs import find_past_run, recipe_of
+    from tuneloop.settings import Settings
+
+    settings = Settings()
+    known = known_rounds(settings.workspace_path, recipe)
+    past = find_past_run(settings.workspace_path, known, run)
+    file = settings.root / recipe_file if recipe_file else None
+    spec = recipe_of(past, file)
+    console = _console(quiet=as_json)
+    found, call = _checked(settings, known, past, spec)
+    _print_conditions(console, found)
+    if not (found.is_possible and call) or check_only:
+        _end(found, as_json=as_json)
+        return
+    _end(_repeated(settings, console, past, found, call, tolerance), as_json=as_json)
+
+
+def _checked(
+    settings: Settings, known: KnownRounds, past: PastRun, spec: Recipe
+) -> tuple[Reproduction, TrainingCall | None]:
+    """What the repetition rests on, and the call that makes it; no call where something is missing."""
+    from tuneloop.history.environment import environment_of
+    from tuneloop.history.repetition_checks import check_base, check_data, check_environment, check_key
+    from tuneloop.history.reproduction import Reproduction
+    from tuneloop.history.run_differences import environment_differences
+    from tuneloop.training.base_models import folder_hash, prepare_base
+    from tuneloop.training.identity import training_key
+
+    workspace, report = settings.workspace_path, past.report
+    base = prepare_base(spec.model, workspace / "models" / "base")
+    base_hash = folder_hash(base)
+    then = past.round.environment if past.round else {}
+    now = environment_of(settings.root)
+    differences = environment_differences(then, now) if then else []
+    start, start_finding = _start(known, report.start)
+    folder = _folder(workspace, past, now)
+    found = Reproduction(
+        run=past.name,
+        key=past.key,
+        data_version=report.data_version,
+        seed=spec.training.seed,
+        threads=_threads(past),
+        folder=str(folder),
+        findings=[
+            check_data(workspace, report.data_version, spec, _hash_now(settings)),
+            check_base(report.base_hash, base_hash),
+            check_key(past.key, training_key(spec, report.base_hash, report.data_version)),
+            *start_finding,
+            check_environment(differences, then),
+        ],
+        differences=differences,
+        comparison=None,
+    )
+    call = _call(settings, past, spec, base, folder, start) if found.is_possible else None
+    return found, call
+
+
+def _call(
+    settings: Settings, past: PastRun, spec: Recipe, base: Path, folder: Path, start: Path | None
+) -> TrainingCall:
+    from tuneloop.training.launching import TrainingCall
+
+    rows = settings.workspace_path / "data" / past.report.data_version
+    return TrainingCall(
+        base=base,
+        train_file=rows / "train.parquet",
+        validation_file=rows / "validation.parquet",
+        out=folder,
+        system_prompt=spec.model.system_prompt,
+        max_tokens=spec.model.max_tokens,
+        config=spec.training,
+        data_version=past.report.data_version,
+        start=start,
+        threads=_threads(past) or settings.threads,
+        merge=bool(past.report.model),
+    )
+
+
+def _repeated(
+    settings: Settings,
+    console: Console,
+    past: PastRun,
+    found: Reproduction,
+    call: TrainingCall,
+    tolerance: float | None,
+) -> Reproduction:
+    from tuneloop.cli.training_display import progress_line
+    from tuneloop.history.reproduction import TOLERANCE, compare, write_reproduction
+    from tuneloop.history.run_differences import chosen_differences
+    from tuneloop.training.launching import carry_out
+
+    with progress_line(console, call.config.epochs) as on_progress:
+        report = carry_out(call, settings.launcher, on_progress=on_progress)
+    comparison = compare(past.report, report, tolerance=TOLERANCE if tolerance is None else tolerance)
+    around = [*found.differences, *chosen_differences(past.report.chosen, report.chosen)]
+    done = found.model_copy(update={"comparison": comparison, "differences": around})
+    file = write_reproduction(call.out, done)
+    _print_differences(console, "What each auto became", chosen_differences(past.report.chosen, report.chosen))
+    _print_comparison(console, done, file)
+    return done
+
+
+def _start(known: KnownRounds, start: str) -> tuple[Path | None, list[Finding]]:
+    """The adapter that the run went on from, by its hash."""
+    from tuneloop.history.repetition_checks import Finding
+    from tuneloop.training.base_models import folder_hash
+
+    if start == "base":
+        return None, []
+    found = known.of_adapter(start, folder_hash)
+    if found:
+        said = f"goes on from the adapter of {found[0].recipe} round {found[0].number}"
+        return Path(found[0].training.adapter), [Finding(what="start", state="same", text=said)]
+    said = f"it went on from the adapter {start[:12]}, which no round has any more; restore its folder"
+    return None, [Finding(what="start", state="blocking", text=said)]
+
+
+def _folder(workspace: Path, past: PastRun, environment: dict[str, str]) -> Path:
+    """One per run and environment: a repetition with other libraries is another one, a second call is the same."""
+    from tuneloop.records import content_hash
+
+    return workspace / "reproductions" / past.recipe / f"{past.key}-{content_hash(environment)[:8]}"
+
+
+def _threads(past: PastRun) -> int | None:
+    """Those of then: how many there are may change the order in which numbers are added."""
+    found = past.report.chosen.get("threads", "")
+    return int(found) if found.isdecimal() else None
+
+
+def _hash_now(settings: Settings) -> HashNow:
+    from tuneloop.data.fingerprints import fingerprint
+    from tuneloop.recipes.data import Source
+    from tuneloop.results import Origin
+
+    def hash_now(origin: Origin) -> str:
+        source = Source(name=origin.name, path=origin.path)
+        try:
+            return fingerprint(source, root=settings.root, workspace=settings.workspace_path)
+        except DataError:
+            return ""
+
+    return hash_now
+
+
+def _end(found: Reproduction, *, as_json: bool) -> None:
+    """Exit code 1 for what cannot be repeated and for a repetition that came to another model."""
+    if as_json:
+        typer.echo(found.model_dump_json(indent=2))
+    if not found.is_possible:
+        raise TrainingError(f"{found.run} cannot be repeated here; see what is blocking above")
+    if found.comparison and found.comparison.outcome == "different":
+        raise typer.Exit(1)
+
+
+def _print_conditions(console: Console, found: Reproduction) -> None:
+    from tuneloop.history.data_terminal import say
+
+    threads = f", {found.threads} threads" if found.threads else ""
+    say(console, f"{found.run}: training {found.key}, seed {found.seed}{threads}", style="bold")
+    for finding in found.findings:
+        style = {"blocking": "bold red", "differs": "yellow", "unknown": "yellow"}.get(finding.state, "")
+        say(console, f"  {finding.what}: {finding.text}", style=style)
+    _print_differences(console, "Around it", found.differences)
+
+
+def _print_differences(console: Console, title: str, differences: list[Difference]) -> None:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    from tuneloop.history.data_terminal import visible
+
+    if not differences:
+        return
+    table = Table("what", "then", "now", "may change the model", title=title, title_justify="left", box=box.SIMPLE)
+    for d in differences:
+        cells = (d.name, str(d.then), str(d.now), "yes" if d.may_change_model else "no")
+        table.add_row(*(Text(visible(cell)) for cell in cells))
+    console.print(table)
+
+
+def _print_comparison(console: Console, found: Reproduction, file: Path) -> None:
+    from tuneloop.history.data_terminal import say
+
+    result = found.comparison
+    if result is None:
+        return
+    colour = "red" if result.outcome == "different" else "green"
+    say(console, f"{result.outcome}: {result.text}", style=f"bold {colour}")
+    validation = (
+        "" if result.eval_loss_then is None else f", validation {result.eval_loss_then} -> {result.eval_loss_now}"
+    )
+    say(console, f"  loss {result.train_loss_then} -> {result.train_loss_now}{validation}")
+    say(console, f"  {file}")
+
+
+def _console(*, quiet: bool) -> Console:
+    from rich.console import Console
+
+    return Console(width=None if sys.stdout.isatty() else WIDE, highlight=False, quiet=quiet)
