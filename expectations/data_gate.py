@@ -1,6 +1,7 @@
 """From sources to a data version: examine, refuse what must not be trained on, keep the rest.
 
-Every row that comes in is accounted for: rows_in + rows_synthetic = train + validation + test + quarantined + unused.
+Every row that comes in is accounted for: rows_in + rows_synthetic = train + validation + test + private + quarantined +
+unused.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from pathlib import Path
 from expectations.describing import config_of, counted, describe
 from expectations.examining import Examined, examine
 from tuneloop.data.relations import has_held_out
-from tuneloop.data.snapshots import SPLITS, list_manifests, stream_rows, write_quarantine, write_snapshot
+from tuneloop.data.snapshots import list_manifests, splits_in, stream_rows, write_quarantine, write_snapshot
 from tuneloop.data.staging import record_of
 from tuneloop.errors import DataError
 from tuneloop.history.data_diff import content_of, contents, diff
@@ -88,11 +89,21 @@ def _problem(found: Examined) -> str | None:
             f"{gone} of {total} rows were set aside, more than data.checks.max_quarantined "
             f"({data.checks.max_quarantined:.0%}) allows. Fix the source, map its columns, or allow what is fine."
         )
+    return _empty_split(found)
+
+
+def _empty_split(found: Examined) -> str | None:
     if not found.count("train"):
         return "No row is left to train on; add data or raise data.train_share."
     if not found.count("test"):
-        more = "check the held-out source" if has_held_out(data) else "add data, or a source with held_out: true"
+        more = (
+            "check the held-out source"
+            if has_held_out(found.recipe.data)
+            else "add data, or a source with held_out: true"
+        )
         return f"No row is left to test on; {more}."
+    if "private" in found.splits and not found.count("private"):
+        return "No row of the private test set is left; check the private source."
     return None
 
 
@@ -121,8 +132,8 @@ def _page(manifest: DataManifest, known: Sequence[DataManifest], found: Examined
     if parent is None:
         return render_data_page(manifest, None)
     folder = workspace / "data" / parent.version
-    old: dict[str, dict[str, str]] = {s: contents(stream_rows(folder / f"{s}.parquet")) for s in SPLITS}
-    new: dict[str, dict[str, str]] = {s: {} for s in SPLITS}
+    old: dict[str, dict[str, str]] = {s: contents(stream_rows(folder / f"{s}.parquet")) for s in splits_in(folder)}
+    new: dict[str, dict[str, str]] = {s: {} for s in found.splits}
     for split, row_id, _, text in found.kept():
         new[split][row_id] = content_of(record_of(text))
     return render_data_page(manifest, parent, diff(parent, manifest, old, new))
@@ -137,6 +148,7 @@ def _report(manifest: DataManifest, folder: Path, cost: Cost) -> DataReport:
         rows_train=manifest.rows["train"],
         rows_validation=manifest.rows["validation"],
         rows_test=manifest.rows["test"],
+        rows_private=manifest.rows.get("private", 0),
         rows_unused=manifest.rows_unused,
         rows_synthetic=manifest.rows_synthetic,
         page=str(folder / "report.html"),

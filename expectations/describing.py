@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import tuneloop
-from expectations.examining import SET_ASIDE, SPLITS, TEST, TRAIN, Examined
+from expectations.examining import PRIVATE, SET_ASIDE, TRAIN, Examined
 from expectations.validating import Finding
 from tuneloop.data.fingerprints import fingerprint
 from tuneloop.data.masking import shown
@@ -27,17 +27,24 @@ EXAMPLES = 3
 CLUSTERS = 10
 CLUSTER_ROWS = 5
 LENGTH_SAMPLE = 2000
-"""Training, validation and test rows each of which the exact length is counted, for the histogram."""
+"""Rows of each split of which the exact length is counted, for the histogram."""
 
 
 def config_of(found: Examined) -> dict[str, Any]:
     """What, besides the rows themselves, makes a data version another one."""
     feedback = found.sources[len(found.recipe.data.sources) :]
     return {
-        "data": found.recipe.data.model_dump(mode="json"),
+        "data": _without_new_defaults(found.recipe.data.model_dump(mode="json")),
         "max_tokens": found.recipe.model.max_tokens,
         "feedback": [s.name for s in feedback],
     }
+
+
+def _without_new_defaults(data: dict[str, Any]) -> dict[str, Any]:
+    """Keys that came later are left out where they say nothing, so that recipes without them keep their versions."""
+    sources = [s if s["private"] else {k: v for k, v in s.items() if k != "private"} for s in data["sources"]]
+    answer = {k: v for k, v in data["answer"].items() if k != "json_schema" or v is not None}
+    return {**data, "sources": sources, "answer": answer}
 
 
 def describe(
@@ -67,7 +74,7 @@ def describe(
         rows_quarantined=found.reasons.total(),
         rows_unused=found.rows_unused,
         rows_synthetic=found.rows_synthetic,
-        rows={s: found.count(s) for s in SPLITS},
+        rows={s: found.count(s) for s in found.splits},
         reasons=dict(found.reasons.most_common()),
         steps=found.steps,
         checks=[_check(suite, finding, seen.examples) for suite, finding in found.findings],
@@ -79,21 +86,24 @@ def describe(
 
 
 class _Seen:
-    """One walk over all rows: the examples that will be shown, the audit of slices, a sample for lengths."""
+    """One walk over all rows: the examples that will be shown, the audit of slices, a sample for lengths.
+
+    Of private rows only lengths are taken: neither they nor what was set aside as too like them is ever an example.
+    """
 
     def __init__(self, found: Examined) -> None:
-        wanted = set(_wanted(found))
+        wanted = set(_wanted(found)) - set(_never_shown(found))
         self.examples: dict[str, Example] = {}
         self.audit = SliceAudit(found.recipe.data.slices, found.recipe.data.answer)
-        self.sampled: dict[str, list[Record]] = {s: [] for s in SPLITS}
+        self.sampled: dict[str, list[Record]] = {s: [] for s in found.splits}
         salt = found.recipe.data.split_salt
-        shares = {p: LENGTH_SAMPLE / max(int((found.places == p).sum()), 1) for p in range(TEST + 1)}
+        shares = {p: LENGTH_SAMPLE / max(int((found.places == p).sum()), 1) for p in range(PRIVATE + 1)}
         for place, text in zip(found.places, found.staging.texts(), strict=True):
             record = record_of(text)
-            if place in {TRAIN, SET_ASIDE}:
+            if place in {TRAIN, SET_ASIDE} and record.id not in found.private_ids:
                 self.audit.add(record, kept=place == TRAIN)
-            if place <= TEST and position(record.id, salt) < shares[place]:
-                self.sampled[SPLITS[place]].append(record)
+            if place <= PRIVATE and position(record.id, salt) < shares[place]:
+                self.sampled[found.splits[place]].append(record)
             if record.id in wanted:
                 self.examples[record.id] = _example(record)
 
@@ -107,6 +117,14 @@ def _wanted(found: Examined) -> Iterator[str]:
     for kept, gone in found.near_copies[:CLUSTERS]:
         yield kept
         yield from gone[:CLUSTER_ROWS]
+
+
+def _never_shown(found: Examined) -> Iterator[str]:
+    """Private rows, and those that were set aside because of one: what they say, it says."""
+    yield from found.private_ids
+    for index, departure in found.departures.items():
+        if departure.related in found.private_ids:
+            yield found.ids[index]
 
 
 def _example(record: Record) -> Example:

@@ -42,8 +42,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-SPLITS: tuple[Split, ...] = ("train", "validation", "test")
-TRAIN, VALIDATION, TEST, SET_ASIDE, UNUSED = range(5)
+SPLITS: tuple[Split, ...] = ("train", "validation", "test", "private")
+TRAIN, VALIDATION, TEST, PRIVATE, SET_ASIDE, UNUSED = range(6)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +74,20 @@ class Examined:
     """Rows by source, unreadable ones included."""
     unreadable: Counter[str]
     """Rows by reason."""
+    private_ids: set[str] = field(default_factory=set)
+    """All rows of private sources, whatever became of them."""
     near_copies: list[tuple[str, list[str]]] = field(default_factory=list)
     """Ids of the rows that stayed, each with those that left because of it."""
     copies: dict[str, int] = field(default_factory=dict)
     """Id of a training row -> how many times more than once it is trained on."""
     synthetic: list[Record] = field(default_factory=list)
     facts_of_synthetic: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def splits(self) -> tuple[Split, ...]:
+        """The splits that this recipe's data has, with rows or without."""
+        has_private = any(s.private for s in self.recipe.data.sources)
+        return SPLITS if has_private else SPLITS[:PRIVATE]
 
     @property
     def reasons(self) -> Counter[str]:
@@ -107,7 +115,7 @@ class Examined:
         for row_id, place, cluster, text in zip(
             self.ids, self.places, self.clusters, self.staging.texts(), strict=True
         ):
-            if place > TEST:
+            if place > PRIVATE:
                 continue
             yield SPLITS[place], row_id, cluster, text
             if self.synthetic and place == TRAIN:
@@ -207,6 +215,7 @@ class _Walk:
             replaced += prepared.replaced
         found.staging.close()
         found.ids = facts.ids
+        found.private_ids = {i for i, private in zip(facts.ids, facts.private, strict=True) if private}
         found.places = np.zeros(found.staging.rows, np.int8)
         found.clusters = [""] * found.staging.rows
         found.steps += [
@@ -310,7 +319,7 @@ class _Walk:
                 self._leave_out(place, set(free) - set(chosen))
         if data.balance and data.balance.method == "upsample":
             found.copies = dict(balanced(self._slices(data.balance.by), data.balance, data.split_salt).repeated)
-        left = int((found.places <= TEST).sum())
+        left = int((found.places <= PRIVATE).sum())
         removed = {"unused": found.rows_unused} if found.rows_unused else {}
         changed = {"repeated": sum(found.copies.values())} if found.copies else {}
         found.steps.append(Step(name="balance and limits", rows_out=left, removed=removed, changed=changed))
@@ -339,7 +348,7 @@ class _Walk:
         forbidden = [
             normalise(question(record_of(text)))
             for place, text in zip(found.places, found.staging.texts(), strict=True)
-            if place in {VALIDATION, TEST}
+            if place in {VALIDATION, TEST, PRIVATE}
         ]
         grown = augment(
             list(self._training_rows()),

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Role = Literal["system", "user", "assistant"]
-Split = Literal["train", "validation", "test"]
+Split = Literal["train", "validation", "test", "private"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +26,8 @@ class Record:
 
     `id` names the row for ever: the source's own id where there is one, else a hash of the content. `source` is the
     recipe's name of the source and `line` the 1-based line (or row) there, so that any row can be walked back.
-    `held_out` rows come from a source that is held out as a whole; all others are split by us. `rejected` is the
-    worse answer to the same prompt, in preference data.
+    `held_out` rows come from a source that is held out (or private) as a whole; all others are split by us. `rejected`
+    is the worse answer to the same prompt, in preference data.
     """
 
     id: str

@@ -52,7 +52,8 @@ def prepare(folder: Path, recipe: Recipe | None = None, feedback: tuple[Source, 
 
 
 def is_balanced(r: DataReport) -> bool:
-    return r.rows_in == r.rows_train + r.rows_validation + r.rows_test + r.rows_quarantined + r.rows_unused
+    kept = r.rows_train + r.rows_validation + r.rows_test + r.rows_private
+    return r.rows_in == kept + r.rows_quarantined + r.rows_unused
 
 
 def ids(report: DataReport, split: str) -> set[str]:
@@ -192,17 +193,25 @@ any_line = st.one_of(
 
 
 @settings(max_examples=12, deadline=None)
-@given(st.lists(any_line, max_size=12), st.lists(any_line, max_size=4), st.integers(1, 6))
-def test_every_row_is_accounted_for(pool: list[str], reviews: list[str], limit: int) -> None:
+@given(
+    st.lists(any_line, max_size=12),
+    st.lists(any_line, max_size=4),
+    st.lists(any_line, max_size=3),
+    st.integers(1, 6),
+)
+def test_every_row_is_accounted_for(pool: list[str], reviews: list[str], vault: list[str], limit: int) -> None:
+    vaulted = {"id": "vaulted", "prompt": "nothing like this was ever asked", "completion": "yes"}
     with TemporaryDirectory() as name:
         folder = Path(name)
         anchors = [json.dumps({"id": w, "prompt": f"anchor {w} {w}", "completion": "yes"}) for w in TOPICS]
         write(folder / "pool.jsonl", [*pool, *anchors])
         write(folder / "exam.jsonl", [{"id": "exam", "prompt": "one quite different question", "completion": "yes"}])
+        write(folder / "vault.jsonl", [*vault, json.dumps(vaulted)])
         write(folder / "ws" / "corrections.jsonl", reviews)  # type: ignore[arg-type]
         recipe = a_recipe(
             Source(name="pool", path="pool.jsonl"),
             Source(name="exam", path="exam.jsonl", held_out=True),
+            Source(name="vault", path="vault.jsonl", private=True),
             max_train_rows=limit,
             checks=CHECKS,
         )
@@ -210,6 +219,7 @@ def test_every_row_is_accounted_for(pool: list[str], reviews: list[str], limit: 
         report = prepare(folder, recipe, (REVIEWS,))
 
         assert is_balanced(report)
-        assert report.rows_in == len(pool) + len(anchors) + len(reviews) + 1
+        assert report.rows_in == len(pool) + len(anchors) + len(reviews) + len(vault) + 2
+        assert report.rows_private >= 1
         assert sum(report.reasons.values()) == report.rows_quarantined
         assert sum(report.sources.values()) == report.rows_in

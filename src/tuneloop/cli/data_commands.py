@@ -143,11 +143,11 @@ def _stories(folder: Path, name: str) -> list[Lineage]:
     Raises:
         DataError: no row of this version has the id.
     """
-    from tuneloop.data.snapshots import SPLITS, load_clusters, read_quarantine, stream_rows
+    from tuneloop.data.snapshots import load_clusters, read_quarantine, splits_in, stream_rows
     from tuneloop.history.data_lineage import kept_row, named, set_aside_row
 
     found = []
-    for split in SPLITS:
+    for split in splits_in(folder):
         file = folder / f"{split}.parquet"
         cluster = load_clusters(file).get(name)  # two thin columns: the texts are read only of the split that has it
         if cluster is not None:
@@ -230,10 +230,11 @@ def _find(manifests: list[DataManifest], version: str | None) -> DataManifest:
 
 def _contents(workspace: Path, manifest: DataManifest) -> dict[str, dict[str, str]]:
     """What the rows of each split hold, as hashes."""
-    from tuneloop.data.snapshots import SPLITS, stream_rows
+    from tuneloop.data.snapshots import splits_in, stream_rows
     from tuneloop.history.data_diff import contents
 
-    return {s: contents(stream_rows(workspace / "data" / manifest.version / f"{s}.parquet")) for s in SPLITS}
+    folder = workspace / "data" / manifest.version
+    return {s: contents(stream_rows(folder / f"{s}.parquet")) for s in splits_in(folder)}
 
 
 def _workspace() -> Path:

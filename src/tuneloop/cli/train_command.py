@@ -193,7 +193,7 @@ def _lengths_of_sources(spec: Recipe, settings: Settings) -> tuple[list[int], in
     from tuneloop.records import Record
 
     data, limit = spec.data, spec.model.max_tokens
-    sources = [s for s in data.sources if not s.held_out]
+    sources = [s for s in data.sources if not (s.held_out or s.private)]
     try:
         found = [r for r in read_sources(sources, root=settings.root, workspace=settings.workspace_path)
                  if isinstance(r, Record)]  # fmt: skip

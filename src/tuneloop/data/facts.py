@@ -10,13 +10,14 @@ class Facts:
     """Columns of equal length, one entry per row, in the rows' order.
 
     `prompts` are normalised questions (see `tuneloop.data.duplicates.normalise`); `labels` is None where the recipe or
-    the row has none.
+    the row has none. `private` rows are held out as well.
     """
 
     ids: list[str] = field(default_factory=list)
     prompts: list[str] = field(default_factory=list)
     groups: list[str | None] = field(default_factory=list)
     held_out: list[bool] = field(default_factory=list)
+    private: list[bool] = field(default_factory=list)
     feedback: list[bool] = field(default_factory=list)
     answer_lengths: list[int] = field(default_factory=list)
     labels: list[str | None] = field(default_factory=list)

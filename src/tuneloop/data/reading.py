@@ -63,7 +63,7 @@ def _record(raw: RawRow, source: Source, found: Example, wanted: str, taken: dic
         messages=found.messages,
         source=source.name,
         line=raw.line,
-        held_out=source.held_out,
+        held_out=source.held_out or source.private,
         group=_optional_text(raw.value, source.columns, "group"),
         created_at=_optional_text(raw.value, source.columns, "created_at"),
         rejected=found.rejected,

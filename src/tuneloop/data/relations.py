@@ -38,9 +38,10 @@ def relate(facts: Facts, data: Data, *, embedder: Embedder | None = None) -> Rel
     A row's split is decided by its own key, whatever other rows there are; where that puts near-copies or group mates
     into different splits, rows leave (see `tuneloop.data.twins`). A recipe with a held-out source tests on that alone;
     its pool has no test part. Reviewed rows are training rows. With an `embedder` and a recipe that asks for it
-    (`checks.same_meaning_cosine`), rows that say the same as a test row leave training and validation, too.
+    (`checks.same_meaning_cosine`), rows that say the same as a test row leave training and validation, too. A private
+    row is to test rows what a test row is to all others: they go, it stays.
 
-    A cluster's name is shared by the rows that stay and are near-copies, mates of a group or (in the test split) say
+    A cluster's name is shared by the rows that stay and are near-copies, mates of a group or (in the test splits) say
     the same; a row that goes has the name of the one it goes for.
     """
     splits = _own_splits(facts, data)
@@ -59,6 +60,7 @@ def question(record: Record) -> str:
 
 
 def has_held_out(data: Data) -> bool:
+    """Whether a source is the test set. A private one is not: it may not be looked at while a model is chosen."""
     return any(s.held_out for s in data.sources)
 
 
@@ -66,6 +68,8 @@ def _own_splits(facts: Facts, data: Data) -> list[Split]:
     train = 1.0 - data.validation_share if has_held_out(data) else data.train_share
 
     def own(row: int) -> Split:
+        if facts.private[row]:
+            return "private"
         if facts.held_out[row]:
             return "test"
         if facts.feedback[row]:
@@ -79,15 +83,23 @@ def _own_splits(facts: Facts, data: Data) -> list[Split]:
 def _same_meaning(
     facts: Facts, splits: Sequence[Split], twins: dict[int, Twin], embedder: Embedder, cosine: float
 ) -> tuple[dict[int, Twin], Edges]:
-    """Rows outside the test split that say what a test row says, and the edges between test rows that do."""
+    """Rows that say what a row of a stricter test split says, and the edges between rows of one test split that do."""
     kept = [i for i in range(len(splits)) if i not in twins]
     rows, vectors = embed_short(facts.prompts, kept, embedder)
-    tested = np.array([splits[i] == "test" for i in rows], dtype=bool)
-    tests, others = rows[tested], rows[~tested]
-    neighbours = nearest(vectors[~tested], vectors[tested], cosine)
-    left, right = close_pairs(vectors[tested], cosine)
-    found = zip(others.tolist(), neighbours.tolist(), strict=True)
-    return {i: Twin("same_meaning", int(tests[n])) for i, n in found if n >= 0}, (tests[left], tests[right])
+    found: dict[int, Twin] = {}
+    edges: list[Edges] = []
+    for split in ("private", "test"):
+        tested = np.array([splits[i] == split for i in rows], dtype=bool)
+        tests, others = rows[tested], rows[~tested]
+        neighbours = nearest(vectors[~tested], vectors[tested], cosine)
+        leaving = zip(others.tolist(), neighbours.tolist(), strict=True)
+        found |= {i: Twin("same_meaning", int(tests[n])) for i, n in leaving if n >= 0}
+        left, right = close_pairs(vectors[tested], cosine)
+        edges.append((tests[left], tests[right]))
+        stays = ~tested & ~np.isin(rows, list(found))
+        rows, vectors = rows[stays], vectors[stays]
+    lefts, rights = zip(*edges, strict=True)
+    return found, (np.concatenate(lefts), np.concatenate(rights))
 
 
 def _clusters(facts: Facts, alike: Sequence[int], twins: dict[int, Twin], meaning: Edges) -> list[str]:

@@ -1,6 +1,7 @@
 """Data versions: folders that are written once, named by their content, and never changed afterwards.
 
-`<workspace>/data/<version>/` holds {train,validation,test}.parquet (id, cluster, record as JSON), quarantine.jsonl
+`<workspace>/data/<version>/` holds {train,validation,test}.parquet (id, cluster, record as JSON), private.parquet where
+the recipe has a private test set (readable by the owner alone, as all of the folder is), quarantine.jsonl
 (what was set aside, with the raw row, readable by the owner alone), manifest.json (counts, sources, checks; no text
 but masked examples) and report.html. Why folders and no table format: docs/adr/0001-data-versions.md.
 """
@@ -15,7 +16,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -26,7 +27,9 @@ from tuneloop.results import DataManifest
 
 log = logging.getLogger(__name__)
 
-SPLITS: tuple[Split, ...] = get_args(Split)
+SPLITS: tuple[Split, ...] = ("train", "validation", "test")
+"""What every version has. Which ones a version has: `splits_in`."""
+PRIVATE: Split = "private"
 COLUMNS = {"id": "string", "cluster": "string", "record": "string (JSON)"}
 VERSION_DIGITS = 12
 ROW_GROUP = 5000
@@ -65,6 +68,11 @@ def write_snapshot(
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return folder
+
+
+def splits_in(folder: Path) -> list[Split]:
+    """The splits of a data version: all that there are, or those that every version has."""
+    return [*SPLITS, *([PRIVATE] if (folder / f"{PRIVATE}.parquet").is_file() else [])]
 
 
 def load_rows(path: Path) -> list[Record]:
@@ -133,14 +141,24 @@ def write_quarantine(path: Path, quarantine: Iterable[Rejection]) -> None:
 
 
 def _write_rows(folder: Path, rows: Iterable[Row]) -> dict[str, str]:
-    """Write the rows of every split as they come; a hash of each split's content."""
+    """Write the rows of every split as they come; a hash of each split's content.
+
+    The private split is only there where it has rows, so that versions without one keep the hash they always had.
+    """
     import pyarrow as pa
     from pyarrow import parquet
 
     schema = pa.schema([(name, pa.string()) for name in COLUMNS])
-    writers = {s: parquet.ParquetWriter(folder / f"{s}.parquet", schema, compression="zstd") for s in SPLITS}
-    hashes = {s: hashlib.sha256() for s in SPLITS}
-    waiting: dict[Split, list[tuple[str, str, str]]] = {s: [] for s in SPLITS}
+    writers: dict[Split, parquet.ParquetWriter] = {}
+    hashes: dict[Split, Any] = {}
+    waiting: dict[Split, list[tuple[str, str, str]]] = {}
+
+    def begin(split: Split) -> None:
+        file = folder / f"{split}.parquet"
+        if split == PRIVATE:
+            file.touch(mode=0o600)  # what is written into it later keeps this
+        writers[split] = parquet.ParquetWriter(file, schema, compression="zstd")
+        hashes[split], waiting[split] = hashlib.sha256(), []
 
     def write(split: Split, enough: int) -> None:
         if len(waiting[split]) >= enough:
@@ -148,13 +166,17 @@ def _write_rows(folder: Path, rows: Iterable[Row]) -> dict[str, str]:
             writers[split].write_table(pa.table([pa.array(c, pa.string()) for c in columns], schema=schema))
             waiting[split].clear()
 
+    for split in SPLITS:
+        begin(split)
     for split, row_id, cluster, record in rows:
+        if split not in writers:
+            begin(split)
         hashes[split].update(json.dumps([row_id, cluster, record]).encode())
         waiting[split].append((row_id, cluster, record))
         write(split, ROW_GROUP)
-    for split in SPLITS:
+    for split, writer in writers.items():
         write(split, 1)
-        writers[split].close()
+        writer.close()
     return {s: h.hexdigest() for s, h in hashes.items()}
 
 

@@ -1,8 +1,9 @@
 """Which row is for training, validation or testing: decided by a hash of the row's own key and nothing else.
 
 A row's place is a number in [0, 1) made from its key (its group, or else its prompt) and a salt: the lowest part is the
-test split, then validation, then training. No other row has a say, so rows that come or go never move one. Where
-near-copies fall into different splits, rows leave (see `tuneloop.data.twins`); none changes sides.
+test split, then validation, then training. Rows of a held-out or private source are where their source says. No other
+row has a say, so rows that come or go never move one. Where near-copies fall into different splits, rows leave (see
+`tuneloop.data.twins`); none changes sides.
 """
 
 from __future__ import annotations

@@ -74,11 +74,13 @@ class Preparation:
 
 
 def facts_of(records: Sequence[Record], data: Data, feedback: frozenset[str]) -> Facts:
+    private = {s.name for s in data.sources if s.private}
     return Facts(
         ids=[r.id for r in records],
         prompts=[normalise(question(r)) for r in records],
         groups=[r.group for r in records],
         held_out=[r.held_out for r in records],
+        private=[r.source in private for r in records],
         feedback=[r.source in feedback for r in records],
         answer_lengths=[len(r.completion) for r in records],
         labels=[answer_labels(r.completion, data.answer) for r in records],

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from tuneloop.data.facts import Facts
 from tuneloop.records import Split
 
-HELD_OUT, REVIEWED, POOL, OUTRANKED = 3, 2, 1, 0
+PRIVATE, HELD_OUT, REVIEWED, POOL, OUTRANKED = 4, 3, 2, 1, 0
+TESTED: frozenset[Split] = frozenset({"private", "test"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +32,15 @@ def find_twins(facts: Facts, splits: Sequence[Split], alike: Sequence[int]) -> d
     """The rows that should go, by index; what is not named stays. `splits` are the rows' own, `alike` their clusters.
 
     First equal prompts whose best judges differ: nobody can tell who is right, so all of them go. Then rows that share
-    a group with rows of a split they may not be near. Then, of each cluster, all rows but the best: a test row before
-    a reviewed one, before a validation row, before a training row; then the one with the longest answer.
+    a group with rows of a split they may not be near. Then, of each cluster, all rows but the best: a private row
+    before a test row, before a reviewed one, before a validation row, before a training row; then the one with the
+    longest answer.
     """
     crowds = _together(alike, range(len(alike)))
     twins: dict[int, Twin] = {}
     for rows in crowds:
         twins |= _contradictions(rows, facts, splits)
+    twins |= _split_private_groups(facts, splits, twins)
     twins |= _split_groups(facts, splits, alike, twins)
     for rows in crowds:
         left = [i for i in rows if i not in twins]
@@ -53,7 +56,7 @@ def is_reviewed(row: int, facts: Facts) -> bool:
 
 
 def _rank(row: int, facts: Facts, splits: Sequence[Split]) -> tuple[int, int, str]:
-    order = 1 if is_reviewed(row, facts) else {"test": 0, "validation": 2, "train": 3}[splits[row]]
+    order = 2 if is_reviewed(row, facts) else {"private": 0, "test": 1, "validation": 3, "train": 4}[splits[row]]
     return order, -facts.answer_lengths[row], facts.ids[row]
 
 
@@ -78,6 +81,8 @@ def _contradictions(rows: Sequence[int], facts: Facts, splits: Sequence[Split]) 
 
 
 def _authority(row: int, facts: Facts, *, outranked: bool) -> int:
+    if facts.private[row]:
+        return PRIVATE
     if facts.held_out[row]:
         return HELD_OUT
     if facts.feedback[row]:
@@ -89,11 +94,23 @@ def _opponent(row: int, judges: Sequence[int], facts: Facts) -> int:
     return min((i for i in judges if facts.labels[i] != facts.labels[row]), key=lambda i: facts.ids[i])
 
 
+def _split_private_groups(facts: Facts, splits: Sequence[Split], gone: Iterable[int]) -> dict[int, Twin]:
+    """Rows of all other splits that share a group with a private row. They go before anything is said of test rows,
+    which may be among them."""
+    away = set(gone)
+    found: dict[int, Twin] = {}
+    for rows in _together(facts.groups, (i for i in range(len(splits)) if facts.groups[i] and i not in away)):
+        first = min((i for i in rows if splits[i] == "private"), key=lambda i: facts.ids[i], default=-1)
+        if first >= 0:
+            found |= {i: Twin("leakage", first) for i in rows if splits[i] != "private"}
+    return found
+
+
 def _split_groups(facts: Facts, splits: Sequence[Split], alike: Sequence[int], gone: Iterable[int]) -> dict[int, Twin]:
     """Rows that may not stay beside others of their group: anything beside test rows, validation rows beside reviewed
     ones that will stay."""
     away = set(gone)
-    tested = {alike[i] for i, split in enumerate(splits) if split == "test" and i not in away}
+    tested = {alike[i] for i, split in enumerate(splits) if split in TESTED and i not in away}
     found: dict[int, Twin] = {}
     for rows in _together(facts.groups, (i for i in range(len(splits)) if facts.groups[i] and i not in away)):
         tests = [i for i in rows if splits[i] == "test"]

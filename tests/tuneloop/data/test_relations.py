@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 from hypothesis import given, settings
@@ -20,6 +20,7 @@ from tuneloop.records import Message, Record, Split
 
 POOL = Source(name="pool", path="x")
 EXAM = Source(name="exam", path="y", held_out=True)
+VAULT = Source(name="vault", path="z", private=True)
 ALL_TRAIN = Data(sources=(POOL,), train_share=1.0, validation_share=0.0)
 ALL_VALIDATION = Data(sources=(POOL,), train_share=0.0, validation_share=1.0)
 ALL_TEST = Data(sources=(POOL,), train_share=0.0, validation_share=0.0)
@@ -36,6 +37,7 @@ class Row:
     feedback: bool = False
     length: int = 1
     label: str | None = None
+    private: bool = False
 
 
 def facts_of(rows: Sequence[Row]) -> Facts:
@@ -43,7 +45,8 @@ def facts_of(rows: Sequence[Row]) -> Facts:
         ids=[r.id for r in rows],
         prompts=[r.prompt for r in rows],
         groups=[r.group for r in rows],
-        held_out=[r.held_out for r in rows],
+        held_out=[r.held_out or r.private for r in rows],
+        private=[r.private for r in rows],
         feedback=[r.feedback for r in rows],
         answer_lengths=[r.length for r in rows],
         labels=[r.label for r in rows],
@@ -166,6 +169,53 @@ def test_validation_rows_stay_when_the_reviewed_row_of_their_group_goes() -> Non
     assert fate(rows, data) == {"b": ("leakage", "c")}
 
 
+def test_whatever_is_like_a_private_row_goes_even_a_test_row() -> None:
+    rows = [
+        Row("exam", "late kettle", held_out=True, length=99),
+        Row("pool", "late kettle", length=99),
+        Row("review", "late kettle", feedback=True, length=99),
+        Row("z", "late kettle", private=True),
+    ]
+
+    assert fate(rows, WITH_EXAM) == dict.fromkeys(("exam", "pool", "review"), ("leakage", "z"))
+
+
+def test_of_private_copies_one_stays() -> None:
+    rows = [Row("a", "late kettle", private=True), Row("b", "late kettle", private=True, length=5)]
+
+    assert fate(rows, ALL_TRAIN) == {"a": ("exact_copy", "b")}
+
+
+def test_no_other_row_can_contradict_a_private_one() -> None:
+    rows = [
+        Row("exam", "late kettle", held_out=True, label="x"),
+        Row("review", "late kettle", feedback=True, label="y"),
+        Row("z", "late kettle", private=True, label="w"),
+    ]
+
+    assert fate(rows, WITH_EXAM) == {"exam": ("leakage", "z"), "review": ("leakage", "z")}
+
+
+def test_a_private_source_alone_leaves_the_pool_its_test_part() -> None:
+    data = MIXED.model_copy(update={"sources": (POOL, VAULT)})
+    rows = [Row("a", a_prompt_for("test")), Row("z", "one bean", private=True)]
+
+    assert relate(facts_of(rows), data).splits == ["test", "private"]
+
+
+def test_test_rows_of_a_private_group_go_and_then_outrank_nobody() -> None:
+    """The reviewed row is a copy of a test row that goes itself: so it stays, and its group's validation row not."""
+    rows = [
+        Row("private", "bean", "g", private=True),
+        Row("test", "late kettle", "g", held_out=True),
+        Row("review", "late kettle", "h", feedback=True),
+        Row("validation", "lamp", "h"),
+    ]
+    data = ALL_VALIDATION.model_copy(update={"sources": (POOL, EXAM, VAULT)})
+
+    assert fate(rows, data) == {"test": ("leakage", "private"), "validation": ("leakage", "review")}
+
+
 def test_the_system_prompt_is_no_part_of_the_question() -> None:
     turns = (Message("system", "Be kind."), Message("user", "Kettle?"), Message("assistant", "x"))
 
@@ -197,6 +247,19 @@ def test_rows_that_say_what_a_test_row_says_leave_training() -> None:
 
     assert found.twins == {1: Twin("same_meaning", 0), 2: Twin("same_meaning", 0)}
     assert relate(facts_of(rows), WITH_EXAM, embedder=Initials()).twins == {}
+
+
+def test_rows_that_say_what_a_private_row_says_leave_the_test_set_too() -> None:
+    chain = [
+        Row("private", "k k k k l", private=True),
+        Row("test", "k k k l l", held_out=True),
+        Row("train", "k k l l l"),
+    ]
+    data = WITH_EXAM.model_copy(update={"checks": Checks(same_meaning_cosine=0.9)})
+
+    found = relate(facts_of(chain), data, embedder=Initials())
+
+    assert found.twins == {1: Twin("same_meaning", 0)}, "the training row is near to a test row that is gone"
 
 
 def test_test_rows_that_say_the_same_stay_and_share_a_cluster() -> None:
@@ -255,6 +318,7 @@ some_rows = st.lists(
         prompt=st.lists(WORDS, min_size=1, max_size=7).map(" ".join),
         group=st.sampled_from([None, None, "g", "h", "i"]),
         held_out=st.sampled_from([False, False, False, True]),
+        private=st.sampled_from([False, False, False, False, True]),
         feedback=st.sampled_from([False, False, True]),
         length=st.integers(1, 3),
         label=st.sampled_from([None, None, None, "x", "y"]),
@@ -265,12 +329,12 @@ exams = st.booleans()
 
 
 def prepared(rows: Sequence[Row], *, with_exam: bool) -> tuple[list[Row], Data]:
-    """The rows with ids; held-out ones only where the recipe has a source for them."""
+    """The rows with ids; held-out and private ones only where the recipe has sources for them."""
     named = [
-        Row(f"{i:02}", r.prompt, r.group, r.held_out and with_exam, r.feedback, r.length, r.label)
+        replace(r, id=f"{i:02}", held_out=r.held_out and with_exam, private=r.private and with_exam)
         for i, r in enumerate(rows)
     ]
-    return named, MIXED.model_copy(update={"sources": (POOL, EXAM)}) if with_exam else MIXED
+    return named, MIXED.model_copy(update={"sources": (POOL, EXAM, VAULT)}) if with_exam else MIXED
 
 
 @settings(max_examples=80)
@@ -306,8 +370,19 @@ def test_what_stays_of_a_group_or_cluster_is_in_one_split(rows: list[Row], with_
         if i not in found.twins:
             assert where.setdefault(cluster, split) == split
             assert where.setdefault(f"group {row.group or i}", split) == split
-            assert row.held_out or split == "train" or not row.feedback
-            assert not with_exam or (split == "test") == row.held_out
+            assert row.private == (split == "private")
+            assert row.held_out or row.private or split == "train" or not row.feedback
+            assert not with_exam or row.private or (split == "test") == row.held_out
+
+
+@settings(max_examples=80)
+@given(some_rows)
+def test_no_private_row_goes_for_a_row_of_another_split(rows: list[Row]) -> None:
+    rows, data = prepared(rows, with_exam=True)
+
+    twins = relate(facts_of(rows), data).twins
+
+    assert all(rows[twin.of].private for i, twin in twins.items() if rows[i].private)
 
 
 @settings(max_examples=80)
