@@ -15,11 +15,15 @@ from prefect.runtime import flow_run
 from tasks import wiring
 from tasks.data import data_version
 from tasks.evaluation import evaluation_of, judge
+from tasks.evaluation_display import keep_model_card
+from tasks.opinions import opinions_on
+from tasks.private_test import private_score
 from tasks.registry import champion_of, promote, register
 from tasks.review import collect_feedback, publish_review
 from tasks.rounds import keep_round
 from tasks.training import base_model, start_of, trained_model, training_key
 from tuneloop.errors import TuneloopError
+from tuneloop.history.environment import environment_of
 from tuneloop.history.rounds import begin_round, find_round, load_rounds, one_turn_at_a_time, reviewed_model
 from tuneloop.recipes import Recipe
 from tuneloop.results import DataReport, FeedbackReport, Round
@@ -53,12 +57,14 @@ def turn(spec: Recipe, recipe: str, trigger: Trigger) -> None:
     data = data_version(spec, Path(base))
     key = training_key(spec, folder_hash(Path(base)), data.version)
     round_ = find_round(load_rounds(wiring.workspace(), spec.name), training_key=key)
-    if round_ is not None and round_.complete:
-        get_run_logger().info("nothing new since round %s: data %s is trained already", round_.number, data.version)
-        return
     if round_ is None:
         round_ = train_and_judge(spec, trigger, base, data, feedback)
-    finish(spec, recipe, round_)
+    elif round_.complete:
+        round_ = judged_again(spec, round_)
+    if round_ is None:
+        get_run_logger().info("nothing new: data %s is trained and judged already", data.version)
+        return
+    finish(spec, recipe, base, round_)
 
 
 def train_and_judge(spec: Recipe, trigger: Trigger, base: str, data: DataReport, feedback: FeedbackReport) -> Round:
@@ -71,6 +77,7 @@ def train_and_judge(spec: Recipe, trigger: Trigger, base: str, data: DataReport,
     champion_scores = (
         evaluation_of(spec, data, "champion", champion["model_path"], champion["model_hash"]) if champion else None
     )
+    opinions = opinions_on(spec, candidate, base_scores, champion_scores)
     round_ = begin_round(
         wiring.workspace(),
         recipe=spec.name,
@@ -83,24 +90,39 @@ def train_and_judge(spec: Recipe, trigger: Trigger, base: str, data: DataReport,
         base=base_scores,
         champion=champion_scores,
         candidate=candidate,
-        verdict=judge(spec, candidate, base_scores, champion_scores),
+        opinions=opinions,
+        verdict=judge(spec, data, training, candidate, base_scores, champion_scores, opinions),
+        settings=spec.model_dump(mode="json"),
+        environment=environment_of(wiring.settings().root),
     )
     keep_round(round_)
     return round_
 
 
-def finish(spec: Recipe, recipe: str, round_: Round) -> None:
+def judged_again(spec: Recipe, round_: Round) -> Round | None:
+    """A round that waited for people, with what they have said since; None where nothing waits, or still does."""
+    if round_.verdict.decision != "needs_review":
+        return None
+    opinions = opinions_on(spec, round_.candidate, round_.base, round_.champion)
+    scores = round_.candidate, round_.base, round_.champion
+    verdict = judge(spec, round_.data, round_.training, *scores, opinions)
+    if verdict.decision == "needs_review":
+        return None
+    return round_.model_copy(update={"opinions": opinions, "verdict": verdict, "complete": False})
+
+
+def finish(spec: Recipe, recipe: str, base: str, round_: Round) -> None:
     """Register, promote, put before people. Each step is idempotent: a round that was cut off is simply finished."""
-    page = keep_round(round_)
-    run_id, version = register(spec, round_, [str(page), str(wiring.settings().root / recipe)])
-    promoted = round_.verdict.decision == "promote"
-    if promoted:
+    pages = [*keep_round(round_), keep_model_card(round_, Path(base))]
+    run_id, version = register(spec, round_, [*map(str, pages), str(wiring.settings().root / recipe)])
+    private_test = review = None
+    if round_.verdict.decision == "promote":
+        private_test = private_score(spec, round_)
         promote(spec.name, version)
-    review = None
     if spec.review.enabled:
         model, model_hash = reviewed_model(round_, champion_of(spec.name))
         name = f"{spec.name}-round-{round_.number}"
         test_file = str(Path(round_.data.folder) / "test.parquet")
         review = publish_review(spec, name, model, model_hash, test_file)
-    done = {"complete": True, "model_version": version, "mlflow_run_id": run_id, "review": review}
-    keep_round(round_.model_copy(update=done))
+    done = {"complete": True, "model_version": version, "mlflow_run_id": run_id}
+    keep_round(round_.model_copy(update={**done, "review": review, "private_test": private_test}))

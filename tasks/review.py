@@ -11,7 +11,7 @@ from prefect.artifacts import create_link_artifact, create_markdown_artifact
 
 from tasks import wiring
 from tasks.checks import show_feedback_checks
-from tuneloop.data.snapshots import load_rows
+from tuneloop.data.snapshots import load_rows, splits_in
 from tuneloop.drift.traffic import read_since
 from tuneloop.evaluation.generation import generate_answers
 from tuneloop.ports import ReviewItem
@@ -48,7 +48,9 @@ def collect_feedback(recipe: Recipe) -> FeedbackReport:
 def publish_review(recipe: Recipe, name: str, model: str, model_hash: str, test_file: str) -> ReviewReport | None:
     """Put the answers of the model in production to prompts nobody has judged yet before people; None: no prompts."""
     ledger = AskedLedger(wiring.feedback_folder(recipe.name) / "asked.jsonl")
-    tests = [row.prompt for row in load_rows(Path(test_file))]
+    folder = Path(test_file).parent
+    held = [split for split in splits_in(folder) if split in {"test", "private"}]
+    tests = [row.prompt for split in held for row in load_rows(folder / f"{split}.parquet")]
     waiting = _waiting_prompts(recipe)
     open_positions = may_be_asked(waiting, review_set=name, test_prompts=tests, ledger=ledger)
     prompts = [waiting[position] for position in open_positions[: recipe.review.max_records]]

@@ -8,6 +8,7 @@ from prefect import task
 from prefect.artifacts import create_markdown_artifact
 
 from tasks import wiring
+from tasks.evaluation_display import show_round
 from tuneloop.history.page import write_page
 from tuneloop.history.plots import data_uri, metrics_by_round
 from tuneloop.history.rounds import load_rounds, save_round
@@ -15,15 +16,16 @@ from tuneloop.results import Round
 
 
 @task(name="report", task_run_name="report round {round_.number}")
-def keep_round(round_: Round) -> Path:
-    """Save the round and redraw the recipe's page; returns the page's path."""
+def keep_round(round_: Round) -> list[Path]:
+    """Save the round and redraw its page and the recipe's; returns their paths."""
     workspace = wiring.workspace()
     save_round(workspace, round_)
     rounds = load_rounds(workspace, round_.recipe)
+    evaluation = show_round(round_, rounds, notices=round_.private_test.warnings if round_.private_test else ())
     page = write_page(workspace, rounds)
     create_markdown_artifact(
         key=f"rounds-{round_.recipe}",
         markdown=f"## Round {round_.number}: {round_.verdict.decision}\n\n"
         f"![scores by round]({data_uri(metrics_by_round(rounds))})\n\nFull report: `{page}`",
     )
-    return page
+    return [page, evaluation]

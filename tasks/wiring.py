@@ -7,9 +7,9 @@ from pathlib import Path
 
 from tuneloop.data.stages import InThisProcess
 from tuneloop.errors import ServiceError
-from tuneloop.ports import Embedder, Executor, Registry, ReviewDesk, Rewriter
+from tuneloop.ports import Completer, Embedder, Executor, Registry, ReviewDesk, Rewriter
 from tuneloop.pseudonyms import pseudonym_key
-from tuneloop.recipes import Recipe, load_recipe
+from tuneloop.recipes import Judge, Model, Recipe, load_recipe
 from tuneloop.settings import Settings
 
 
@@ -70,6 +70,19 @@ def rewriter(base: Path) -> Rewriter:
     from tuneloop.adapters.local_rewriter import LocalRewriter
 
     return LocalRewriter(base)
+
+
+def judge(config: Judge) -> Completer:
+    """The model that a recipe names as judge: at its endpoint, or in a local folder."""
+    if config.endpoint is not None:
+        from tuneloop.adapters.judge_endpoint import JudgeEndpoint, key_in
+
+        return JudgeEndpoint(endpoint=config.endpoint, model=config.model, api_key=key_in(config.api_key_variable))
+    from tuneloop.adapters.local_judge import LocalJudge
+    from tuneloop.training.base_models import folder_hash, prepare_base
+
+    folder = prepare_base(Model(base=config.model), workspace() / "models" / "base")
+    return LocalJudge(folder, model_hash=folder_hash(folder), threads=settings().threads)
 
 
 def executor() -> Executor:

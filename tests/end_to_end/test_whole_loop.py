@@ -84,7 +84,8 @@ def write_recipe(project: Project) -> None:
     recipe["model"] |= {"base": str(project.model), "max_tokens": 2000, "licence": "apache-2.0"}
     recipe["data"] |= {"max_train_rows": 40, "max_validation_rows": 8}
     recipe["training"] |= {"epochs": 1, "lora_rank": 4}
-    recipe["evaluation"] |= {"max_rows": 8, "max_new_tokens": 8, "max_probes": 4}
+    recipe["evaluation"] |= {"max_rows": 8, "max_new_tokens": 8, "speed": False}
+    recipe["evaluation"] |= {suite: {"max_items": 4} for suite in ("forgetting", "red_team", "bias_pairs")}
     recipe["evaluation"]["rules"] = [{"metric": "valid_json", "kind": "non_inferior", "margin": 1.0}]
     recipe["review"] |= {"max_records": 6}
     project.recipe.write_text(yaml.safe_dump(recipe))

@@ -33,7 +33,7 @@ def test_the_first_cycle_trains_judges_and_registers(place: Path) -> None:
     assert round_.training.quantised_layers == 14
     assert round_.training.trainable_parameters > 0
     assert round_.data.rows_in == len(NOUNS) * len(TROUBLES)
-    parts = ("rows_train", "rows_validation", "rows_test", "rows_quarantined", "rows_unused")
+    parts = ("rows_train", "rows_validation", "rows_test", "rows_private", "rows_quarantined", "rows_unused")
     assert round_.data.rows_in == sum(getattr(round_.data, part) for part in parts)
     assert round_.verdict.reasons
     assert (place / "workspace/rounds/tiny/report.html").is_file()

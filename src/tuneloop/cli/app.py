@@ -10,6 +10,10 @@ from typer.core import TyperGroup
 from tuneloop.cli import (
     data_commands,
     export_command,
+    lineage_command,
+    models_command,
+    private_command,
+    reproduce_command,
     run_commands,
     search_command,
     stack_commands,
@@ -51,6 +55,10 @@ validate_command.register(app)
 train_command.register(app)
 search_command.register(app)
 export_command.register(app)
+models_command.register(app)
+lineage_command.register(models_command.models_app)
+reproduce_command.register(app)
+private_command.register(app)
 
 
 @app.callback(invoke_without_command=True)

@@ -1,35 +1,89 @@
-"""One model on one test set: answers, scores, losses and probes, with their intervals."""
+"""One model on one test set: answers, scores, losses and suites, with their intervals."""
 
 from __future__ import annotations
 
-import hashlib
 import json
-import math
 import resource
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tuneloop.evaluation.gate import PROBE_SCORES
-from tuneloop.evaluation.generation import Generation, generate_answers
-from tuneloop.evaluation.intervals import mean_interval
+from tuneloop import chat
+from tuneloop.evaluation.generation import Generation
+from tuneloop.evaluation.gguf_model import model_in
 from tuneloop.evaluation.language_model import LanguageModel
 from tuneloop.evaluation.losses import answer_losses
-from tuneloop.evaluation.metrics import check_names, score
-from tuneloop.evaluation.probes import load_probes, score_probes
-from tuneloop.evaluation.score_files import TestRow, read_test_rows, write_answers, write_private, write_scores
-from tuneloop.recipes import AnswerFormat, Evaluation
-from tuneloop.records import content_hash
-from tuneloop.results import Cost, EvaluationReport, Metric
+from tuneloop.evaluation.metrics import MetricOptions, check_names, lower_is_better, score
+from tuneloop.evaluation.metrics import identity as metrics_identity
+from tuneloop.evaluation.score_files import (
+    TestRow,
+    read_test_rows,
+    write_answers,
+    write_private,
+    write_scores,
+    write_suite_answers,
+)
+from tuneloop.evaluation.speed import measure_speed
+from tuneloop.evaluation.subject import Subject
+from tuneloop.evaluation.suites.suite import Suite, SuiteScores
+from tuneloop.evaluation.summaries import by_slice, by_value, intervals, with_perplexity
+from tuneloop.recipes import Evaluation
+from tuneloop.records import Record, content_hash
+from tuneloop.results import Cost, EvaluationReport, Metric, Speed
 
 if TYPE_CHECKING:
     import pandas as pd
 
 REPORT = "report.json"
-FORMAT = 1
+FORMAT = 2
 """Part of the key of a finished report: raise it when scores are computed in another way."""
-LARGEST_EXPONENT = 700.0
+SPEED_PROMPTS, SPEED_TOKENS = 8, 32
+
+SliceValues = Callable[[Record, str], Sequence[str]]
+
+
+@dataclass(frozen=True)
+class EvaluationSetup:
+    """What every model of a recipe is measured on, and with what.
+
+    `validation_file` gives rows that were not trained on either: a model that does better on the test rows than those
+    let expect has seen them (see tuneloop.evaluation.contamination).
+    """
+
+    test_file: Path
+    validation_file: Path | None
+    config: Evaluation
+    metrics: MetricOptions
+    system_prompt: str
+    suites: Sequence[Suite]
+    slice_values: SliceValues
+    generations: Path
+    """Answers are kept here between runs."""
+    threads: int | None = None
+
+    def identity(self, model_hash: str) -> str:
+        """Changes with anything that may change a score."""
+        settings = self.config.model_dump(mode="json", exclude={"rules", "improvement", "judge", "batch_size"})
+        rows = [[[r.to_json(), cluster] for r, cluster in self._rows(file)] for file in self._files()]
+        suites = [[suite.name, suite.identity()] for suite in self.suites]
+        answer = self.metrics.answer.model_dump(mode="json")
+        metrics = metrics_identity(self.config.metrics, self.metrics.root, self.metrics.answer.json_schema)
+        return content_hash([FORMAT, model_hash, rows, settings, suites, answer, metrics, self.system_prompt])
+
+    def test_rows(self) -> list[TestRow]:
+        return self._rows(self.test_file)
+
+    def validation_rows(self) -> list[TestRow]:
+        """As many as there are test rows at most; none where there is no validation file, or nothing in it."""
+        return [row for file in self._files()[1:] for row in self._rows(file)]
+
+    def _files(self) -> list[Path]:
+        return [self.test_file, *([self.validation_file] if self.validation_file else [])]
+
+    def _rows(self, file: Path) -> list[TestRow]:
+        return read_test_rows(file, self.config.max_rows, may_be_empty=file != self.test_file)
 
 
 def evaluate_model(
@@ -38,75 +92,65 @@ def evaluate_model(
     model: Path,
     model_hash: str,
     data_version: str,
-    test_file: Path,
-    answer: AnswerFormat,
-    config: Evaluation,
-    probes_file: Path | None,
-    system_prompt: str,
+    setup: EvaluationSetup,
     out: Path,
-    generations: Path,
-    threads: int | None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> EvaluationReport:
     """Measure a model; a finished report of the same model, rows and settings in `out` is returned at once.
 
-    `generations` keeps answers between runs. `on_progress` is told (test rows answered, test rows in all). `out` gets
-    scores.parquet (id, cluster, metrics, loss), probes.parquet, answers.jsonl (private) and, last, report.json.
+    `on_progress` is told (test rows answered, test rows in all). `out` gets the files that EvaluationReport names and,
+    last, report.json.
 
     Raises:
         RecipeError: an unknown metric.
-        DataError: no test rows, or broken probes.
+        DataError: no test rows, or a broken suite.
         ModelError: the model cannot be read, or has no finite loss.
     """
     begin = time.monotonic()
-    check_names(config.metrics)
-    rows = read_test_rows(test_file, config.max_rows)
-    key = _key(model_hash, rows, answer, config, probes_file, system_prompt)
+    check_names(setup.config.metrics, setup.metrics.root, setup.metrics.answer.json_schema)
+    key = setup.identity(model_hash)
     finished = _finished(out, key)
     if finished is not None:
         return finished.model_copy(update={"model": name, "data_version": data_version})
     out.mkdir(parents=True, exist_ok=True, mode=0o700)
-    asked = LanguageModel(model, threads=threads)
-    generation = generate_answers(
-        model=asked,
-        model_hash=model_hash,
-        prompts=[record.messages[:-1] for record, _ in rows],
-        system_prompt=system_prompt,
-        max_new_tokens=config.max_new_tokens,
-        batch_size=config.batch_size,
-        cache=generations,
-        on_batch=on_progress,
+    asked = model_in(model, threads=setup.threads)
+    subject = Subject(asked, model_hash, setup.system_prompt, setup.config.batch_size, setup.generations)
+    rows = setup.test_rows()
+    generation = subject.answers(
+        [record.messages[:-1] for record, _ in rows], max_new_tokens=setup.config.max_new_tokens, on_batch=on_progress
     )
-    scores = _score_rows(asked, rows, generation, answer, config, system_prompt, generations.parent / "metric-modules")
+    scores = _score_rows(asked, rows, generation, setup)
     write_scores(out / "scores.parquet", scores)
     write_answers(out / "answers.jsonl", [record for record, _ in rows], generation.answers)
+    _write_validation_losses(asked, setup, out)
+    measured = {suite.name: _measure(suite, subject, out) for suite in setup.suites}
+    names = [*metric_columns(setup.config.metrics), "loss"]
+    lower = lower_is_better(setup.config.metrics, setup.metrics.root) | {"loss"}
+    confidence = setup.config.confidence
     report = EvaluationReport(
         model=name,
         model_hash=model_hash,
         data_version=data_version,
-        metrics=_with_perplexity(_intervals(scores, [*config.metrics, "loss"], config.confidence)),
-        probes=_probe(asked, probes_file, config, model_hash, generations, out),
+        metrics=with_perplexity(intervals(scores, names, lower, confidence)),
+        suites={suite: _intervals(found, confidence) for suite, found in measured.items()},
+        slices=by_slice(scores, setup.config.slices, names, lower, confidence, min_rows=setup.config.min_slice_rows),
+        categories=_categories(measured, confidence),
+        speed=_speed(asked, rows, setup) if setup.config.speed else None,
         scores=str(out / "scores.parquet"),
         answers=str(out / "answers.jsonl"),
         tokens_per_second=generation.tokens_per_second,
+        cut_off=generation.cut_off,
+        prompt_format=chat.prompt_format(asked.tokenizer, setup.system_prompt),
+        artefact=setup.config.artefact,
         cost=Cost(seconds=time.monotonic() - begin, peak_rss_mib=_peak_rss_mib()),
     )
     write_private(out / REPORT, json.dumps({"key": key, "report": report.model_dump()}, indent=1))
     return report
 
 
-def _key(
-    model_hash: str,
-    rows: Sequence[TestRow],
-    answer: AnswerFormat,
-    config: Evaluation,
-    probes_file: Path | None,
-    system_prompt: str,
-) -> str:
-    probes = hashlib.sha256(probes_file.read_bytes()).hexdigest() if probes_file and probes_file.is_file() else None
-    settings = config.model_dump(mode="json", exclude={"rules", "batch_size", "probes"})
-    tested = [[record.to_json(), cluster] for record, cluster in rows]
-    return content_hash([FORMAT, model_hash, tested, answer.model_dump(mode="json"), settings, probes, system_prompt])
+def metric_columns(names: Sequence[str]) -> list[str]:
+    """Metrics as their scores are named: a file of the user's gives its stem."""
+    return [Path(name).stem if name.endswith(".py") else name for name in names]
 
 
 def _finished(out: Path, key: str) -> EvaluationReport | None:
@@ -118,51 +162,63 @@ def _finished(out: Path, key: str) -> EvaluationReport | None:
     if kept.get("key") != key:
         return None
     report = EvaluationReport.model_validate(kept["report"])
-    files = [Path(report.scores), Path(report.answers), *([out / PROBE_SCORES] if report.probes else [])]
+    files = [Path(report.scores), Path(report.answers), *(out / f"{suite}.parquet" for suite in report.suites)]
     return report if all(file.is_file() for file in files) else None
 
 
 def _score_rows(
-    model: LanguageModel,
-    rows: Sequence[TestRow],
-    generation: Generation,
-    answer: AnswerFormat,
-    config: Evaluation,
-    system_prompt: str,
-    modules_cache: Path,
+    model: LanguageModel, rows: Sequence[TestRow], generation: Generation, setup: EvaluationSetup
 ) -> pd.DataFrame:
     records = [record for record, _ in rows]
     expected = [record.completion for record in records]
-    scores = score(config.metrics, generation.answers, expected, answer, modules_cache=modules_cache)
+    modules_cache = setup.generations.parent / "metric-modules"
+    scores = score(setup.config.metrics, generation.answers, expected, setup.metrics, modules_cache=modules_cache)
     scores.insert(0, "id", [record.id for record in records])
     scores.insert(1, "cluster", [cluster for _, cluster in rows])
-    scores["loss"] = answer_losses(model, records, system_prompt)
+    scores["loss"] = answer_losses(model, records, setup.system_prompt)
+    for by in setup.config.slices:
+        scores[by] = ["|".join(setup.slice_values(record, by)) for record in records]
     return scores
 
 
-def _probe(
-    model: LanguageModel, file: Path | None, config: Evaluation, model_hash: str, generations: Path, out: Path
-) -> dict[str, Metric]:
-    if file is None:
-        return {}
-    probes = load_probes(file, max_probes=config.max_probes)
-    if not probes:
-        return {}
-    scores = score_probes(model, probes, model_hash=model_hash, batch_size=config.batch_size, cache=generations)
-    write_scores(out / PROBE_SCORES, scores)
-    return _intervals(scores, ["general_skills", "probe_loss"], config.confidence)
+def _write_validation_losses(model: LanguageModel, setup: EvaluationSetup, out: Path) -> None:
+    import pandas as pd
+
+    rows = setup.validation_rows()
+    losses = answer_losses(model, [record for record, _ in rows], setup.system_prompt)
+    frame = {"id": [r.id for r, _ in rows], "cluster": [cluster for _, cluster in rows], "loss": losses}
+    write_scores(out / "validation.parquet", pd.DataFrame(frame))
 
 
-def _intervals(scores: pd.DataFrame, names: Sequence[str], confidence: float) -> dict[str, Metric]:
-    clusters = scores["cluster"].tolist()
-    return {name: mean_interval(scores[name].to_numpy(), clusters, confidence=confidence) for name in names}
+def _measure(suite: Suite, subject: Subject, out: Path) -> SuiteScores:
+    found = suite.measure(subject)
+    write_scores(out / f"{suite.name}.parquet", found.frame)
+    write_suite_answers(out / f"{suite.name}.jsonl", found.answers)
+    return found
 
 
-def _with_perplexity(metrics: Mapping[str, Metric]) -> dict[str, Metric]:
-    """Perplexity is the exponential of the mean loss, and so are its bounds."""
-    loss = metrics["loss"]
-    value, low, high = (math.exp(min(x, LARGEST_EXPONENT)) for x in (loss.value, loss.low, loss.high))
-    return {**metrics, "perplexity": Metric(value=value, low=low, high=high, n=loss.n)}
+def _intervals(found: SuiteScores, confidence: float) -> dict[str, Metric]:
+    return intervals(found.frame, found.metrics, found.lower_is_better, confidence)
+
+
+def _categories(measured: Mapping[str, SuiteScores], confidence: float) -> dict[str, dict[str, Metric]]:
+    return {
+        f"{suite}={value}": metrics
+        for suite, found in measured.items()
+        for value, metrics in by_value(
+            found.frame, "category", found.metrics, found.lower_is_better, confidence, min_rows=1
+        ).items()
+    }
+
+
+def _speed(model: LanguageModel, rows: Sequence[TestRow], setup: EvaluationSetup) -> Speed:
+    prompts = [chat.prompt_ids(model.tokenizer, r.messages[:-1], setup.system_prompt) for r, _ in rows[:SPEED_PROMPTS]]
+    return measure_speed(
+        model,
+        prompts,
+        max_new_tokens=min(SPEED_TOKENS, setup.config.max_new_tokens),
+        batch_size=setup.config.batch_size,
+    )
 
 
 def _peak_rss_mib() -> float:

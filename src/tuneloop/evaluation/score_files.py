@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tuneloop.errors import DataError
 from tuneloop.records import Record, content_hash
@@ -19,7 +19,7 @@ TestRow = tuple[Record, str]
 """A record and the name of its cluster."""
 
 
-def read_test_rows(file: Path, max_rows: int | None) -> list[TestRow]:
+def read_test_rows(file: Path, max_rows: int | None, *, may_be_empty: bool = False) -> list[TestRow]:
     """Test rows of a data version, ordered by the hash of their ids; `max_rows` takes the first of them.
 
     So a sample stays what it is when rows are added elsewhere in the file.
@@ -33,7 +33,7 @@ def read_test_rows(file: Path, max_rows: int | None) -> list[TestRow]:
         rows = parquet.read_table(file, columns=["id", "cluster", "record"]).to_pylist()
     except FileNotFoundError as error:
         raise DataError(f"there are no test rows at {file}; run the validation first") from error
-    if not rows:
+    if not rows and not may_be_empty:
         raise DataError(f"{file} holds no rows: nothing can be said of a model without test rows")
     rows.sort(key=lambda row: content_hash(row["id"]))
     return [(Record.from_json(json.loads(row["record"])), str(row["cluster"])) for row in rows[:max_rows]]
@@ -53,6 +53,11 @@ def write_answers(file: Path, records: Sequence[Record], answers: Sequence[str])
         for record, answer in zip(records, answers, strict=True)
     ]
     write_private(file, "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines))
+
+
+def write_suite_answers(file: Path, answers: Sequence[Mapping[str, Any]]) -> None:
+    """JSONL of what a suite's items were answered, and why an answer failed; for the owner's eyes alone."""
+    write_private(file, "".join(json.dumps(answer, ensure_ascii=False) + "\n" for answer in answers))
 
 
 def write_private(file: Path, text: str) -> None:

@@ -11,7 +11,8 @@ from tuneloop.stack.services import SERVICE_NAMES
 from tuneloop.stack.state import new_state, save_state
 
 SERVERS = ("up", "down", "status", "logs", "secrets", "deploy")
-COMMANDS = (*SERVERS, "run", "validate-recipe", "report", "data", "train", "search", "export")
+LOOP = ("run", "validate-recipe", "report", "data", "train", "search", "export", "models", "reproduce", "private")
+COMMANDS = (*SERVERS, *LOOP)
 RECIPE = "name: tiny\ndata: {sources: [{name: s, path: rows.jsonl}]}\nmodel: {base: x}\n"
 
 
