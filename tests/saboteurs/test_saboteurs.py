@@ -69,7 +69,7 @@ def test_answers_of_other_rows(workshop: Workshop, honest: Model) -> None:
 def test_trained_on_the_test_rows(workshop: Workshop, honest: Model) -> None:
     leaky = workshop.train("leaky", rows=[*workshop.train_rows[:100], *workshop.test_rows])
     verdict = judged(workshop, leaky, honest)
-    assert verdict.decision == "reject"
+    assert verdict.decision == "needs_review"
     assert [r.rule for r in verdict.reasons if not r.passed] == ["unseen"]
 
 

@@ -41,7 +41,7 @@ def test_a_model_that_knows_the_test_rows_by_heart_is_told_from_one_that_learned
     is_unseen: bool,  # noqa: FBT001
 ) -> None:
     base, candidate = losses(tmp_path, "base", 0, 0), losses(tmp_path, "candidate", test_gain, validation_gain)
-    found = unseen(candidate, base)
+    found = unseen(candidate, base, None)
     assert found.passed is is_unseen
     assert f"of validation rows by {validation_gain:.3f}" in found.text
 
@@ -56,13 +56,13 @@ def test_honest_models_are_rarely_taken_for_cheats(tmp_path: Path) -> None:
             report(tmp_path, f"{name}{trial}", {"loss": test.tolist()}, validation=validation.tolist())
             for name, (test, validation) in (("b", before), ("c", after))
         )
-        caught += not unseen(candidate, base).passed
+        caught += not unseen(candidate, base, None).passed
     assert caught <= 1
 
 
 def test_without_validation_rows_it_is_said_that_nothing_was_checked(tmp_path: Path) -> None:
     base, candidate = (report(tmp_path, name, {"loss": TEST.tolist()}) for name in "bc")
-    found = unseen(candidate, base)
+    found = unseen(candidate, base, None)
     assert found.passed
     assert found.text.startswith("not checked")
 
@@ -94,3 +94,13 @@ def test_rows_that_training_held_are_named(tmp_path: Path) -> None:
 def test_models_measured_on_different_rows_are_not_compared(tmp_path: Path) -> None:
     base, candidate = report(tmp_path, "b", {"loss": [1.0] * 9}), report(tmp_path, "c", {"loss": [1.0] * 8})
     assert "same rows" in failed(candidate, base, Trained(model_hash="c", prompt_format=""))
+
+
+def test_the_champion_is_a_closer_yardstick_than_the_base(tmp_path: Path) -> None:
+    """The held-out rows are harder than the pool's: against the base, that hides that they were learned by heart."""
+    base, champion = losses(tmp_path, "base", 0, 0), losses(tmp_path, "champion", 0.4, 0.6)
+    leaky = losses(tmp_path, "leaky-model", 0.62, 0.6)
+    assert unseen(leaky, base, None).passed
+    found = unseen(leaky, base, champion)
+    assert not found.passed
+    assert found.is_open, "a person decides: new rows that only the test set is about look the same"
