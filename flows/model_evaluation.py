@@ -11,6 +11,7 @@ from tasks.data import data_version
 from tasks.evaluation import evaluation_of
 from tasks.registry import champion_of
 from tasks.training import base_model
+from tuneloop.history.promotion_checks import served_by
 from tuneloop.results import EvaluationReport
 from tuneloop.training.base_models import folder_hash
 
@@ -27,5 +28,5 @@ def model_evaluation(recipe: str = "deployments/recipes/support-desk.yaml") -> l
     data = data_version(spec, Path(base))
     reports = [evaluation_of(spec, data, "base", base, folder_hash(Path(base)))]
     if champion := champion_of(spec.name):
-        reports.append(evaluation_of(spec, data, "champion", champion["model_path"], champion["model_hash"]))
+        reports.append(evaluation_of(spec, data, "champion", *served_by(champion)))
     return reports

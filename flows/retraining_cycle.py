@@ -21,13 +21,16 @@ from tasks.private_test import private_score
 from tasks.registry import champion_of, promote, register
 from tasks.review import collect_feedback, publish_review
 from tasks.rounds import keep_round
+from tasks.served import served_of
 from tasks.training import base_model, start_of, trained_model, training_key
 from tuneloop.errors import TuneloopError
 from tuneloop.history.environment import environment_of
+from tuneloop.history.promotion_checks import served_by
 from tuneloop.history.rounds import begin_round, find_round, load_rounds, one_turn_at_a_time, reviewed_model
 from tuneloop.recipes import Recipe
 from tuneloop.results import DataReport, FeedbackReport, Round
 from tuneloop.training.base_models import folder_hash
+from tuneloop.training.export.served import require_engine
 
 MAX_ATTEMPTS = 4
 Trigger = Literal["manual", "schedule", "drift", "feedback"]
@@ -52,6 +55,7 @@ def retraining_cycle(recipe: str = "deployments/recipes/support-desk.yaml", trig
 
 def turn(spec: Recipe, recipe: str, trigger: Trigger) -> None:
     """Collect and validate; train only what has not been trained; finish what was cut off."""
+    require_engine(spec.evaluation.artefact)
     base = base_model(spec.model)
     feedback = collect_feedback(spec)
     data = data_version(spec, Path(base))
@@ -73,10 +77,9 @@ def train_and_judge(spec: Recipe, trigger: Trigger, base: str, data: DataReport,
     start = start_of(spec, champion, folder_hash(Path(base)))
     training = trained_model(spec, data, Path(base), start)
     base_scores = evaluation_of(spec, data, "base", base, training.base_hash)
-    candidate = evaluation_of(spec, data, "candidate", training.model, training.model_hash)
-    champion_scores = (
-        evaluation_of(spec, data, "champion", champion["model_path"], champion["model_hash"]) if champion else None
-    )
+    served_path, served_hash = served_of(spec, training)
+    candidate = evaluation_of(spec, data, "candidate", served_path, served_hash)
+    champion_scores = evaluation_of(spec, data, "champion", *served_by(champion)) if champion else None
     opinions = opinions_on(spec, candidate, base_scores, champion_scores)
     round_ = begin_round(
         wiring.workspace(),
@@ -87,11 +90,12 @@ def train_and_judge(spec: Recipe, trigger: Trigger, base: str, data: DataReport,
         data=data,
         feedback=feedback,
         training=training,
+        served_path=served_path,
         base=base_scores,
         champion=champion_scores,
         candidate=candidate,
         opinions=opinions,
-        verdict=judge(spec, data, training, candidate, base_scores, champion_scores, opinions),
+        verdict=judge(spec, data, training, served_hash, candidate, base_scores, champion_scores, opinions),
         settings=spec.model_dump(mode="json"),
         environment=environment_of(wiring.settings().root),
     )
@@ -105,7 +109,7 @@ def judged_again(spec: Recipe, round_: Round) -> Round | None:
         return None
     opinions = opinions_on(spec, round_.candidate, round_.base, round_.champion)
     scores = round_.candidate, round_.base, round_.champion
-    verdict = judge(spec, round_.data, round_.training, *scores, opinions)
+    verdict = judge(spec, round_.data, round_.training, round_.candidate.model_hash, *scores, opinions)
     if verdict.decision == "needs_review":
         return None
     return round_.model_copy(update={"opinions": opinions, "verdict": verdict, "complete": False})

@@ -84,15 +84,16 @@ def judge(
     recipe: Recipe,
     data: DataReport,
     training: TrainingReport,
+    served_hash: str,
     candidate: EvaluationReport,
     base: EvaluationReport,
     champion: EvaluationReport | None,
     opinions: Sequence[Opinion] = (),
 ) -> Verdict:
-    """Promote or refuse, with the reasons in writing."""
+    """Promote or refuse, with the reasons in writing. `served_hash` is that of what would be served of the training."""
     evaluation, folder = recipe.evaluation, Path(data.folder)
     trained = Trained(
-        model_hash=training.model_hash,
+        model_hash=served_hash,
         prompt_format=training.prompt_format,
         leaked=leaked_rows(
             folder / "train.parquet",

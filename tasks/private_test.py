@@ -12,6 +12,7 @@ from tasks import wiring
 from tasks.evaluation import setup_of
 from tuneloop.evaluation.private_test import Asked, score_private
 from tuneloop.evaluation.private_uses import UseLedger
+from tuneloop.history.promotion_checks import served_by
 from tuneloop.recipes import Recipe
 from tuneloop.results import Round
 from tuneloop.results.private_test import PrivateReport
@@ -27,13 +28,13 @@ def private_score(recipe: Recipe, round_: Round) -> PrivateReport | None:
     registry, workspace = wiring.registry(), wiring.workspace()
     champion = registry.champion(recipe.name)
     if champion is not None:
-        UseLedger.of(workspace, recipe.name).note_promotion(champion["model_hash"])
+        UseLedger.of(workspace, recipe.name).note_promotion(served_by(champion)[1])
     report = score_private(
         Asked(
             recipe=recipe.name,
             model=f"round {round_.number}",
-            model_hash=round_.training.model_hash,
-            folder=Path(round_.training.model),
+            model_hash=round_.candidate.model_hash,
+            folder=Path(round_.served_path or round_.training.model),
             data_version=round_.data.version,
             by="retraining-cycle",
             flow_run_id=flow_run.get_id(),

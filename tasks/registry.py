@@ -22,7 +22,7 @@ from tuneloop.history.summary import summarise
 from tuneloop.history.verdict_signature import signature_tags, signing_key
 from tuneloop.recipes import Recipe
 from tuneloop.results import EvaluationReport, Metric, Round, Verdict
-from tuneloop.training.base_models import folder_hash
+from tuneloop.training.export.served import artefact_hash
 
 BY_THE_GATE = "every rule of the gate holds"
 _log = logging.getLogger(__name__)
@@ -87,7 +87,7 @@ def promote(recipe: str, version: str) -> None:
     try:
         entry = promote_version(
             registry, workspace, recipe=recipe, version=version, verdict=verdict, because=BY_THE_GATE, person=None,
-            hash_of=folder_hash,
+            hash_of=artefact_hash,
         )  # fmt: skip
     except StaleVerdict as error:
         mark_registered(registry, workspace, recipe=recipe, version=version, decision="needs_review")
@@ -109,6 +109,9 @@ def _tags(round_: Round) -> dict[str, str]:
         "data_version": round_.data.version,
         "model_hash": training.model_hash,
         "model_path": training.model,
+        "artefact": round_.candidate.artefact,
+        "served_hash": round_.candidate.model_hash,
+        "served_path": round_.served_path or training.model,
         "adapter_path": training.adapter,
         "base_hash": training.base_hash,
         "decision": round_.verdict.decision,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from prefect import get_run_logger, task
@@ -38,12 +37,7 @@ def _served_key(_: TaskRunContext, parameters: dict[str, Any]) -> str:
 def served(recipe: Recipe, training: TrainingReport) -> list[str]:
     """[folder, hash] of the GGUF file; made once, and held against the adapter on its base."""
     here = wiring.settings()
-    folder, artefact_hash = served_artefact(
-        training,
-        recipe.evaluation.artefact,
-        Path(training.model).parent,
-        cache=here.workspace_path / "models" / "base",
-        threads=here.threads,
-    )
+    cache = here.workspace_path / "models" / "base"
+    folder, artefact_hash = served_artefact(training, recipe.evaluation.artefact, cache=cache, threads=here.threads)
     get_run_logger().info("%s is what will be served: %s", recipe.evaluation.artefact, artefact_hash[:12])
     return [str(folder), artefact_hash]

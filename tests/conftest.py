@@ -29,6 +29,7 @@ TIERS = {
     "tuneloop/evaluation/test_speed.py": "integration",
     "tuneloop/evaluation/test_prompt_parity.py": "integration",
     "saboteurs": "slow",
+    "tuneloop/evaluation/test_gguf_model.py": "integration",
     "tuneloop/evaluation/judge/test_kappa_by_library.py": "integration",
     "tuneloop/adapters/test_local_judge.py": "integration",
     "tuneloop/evaluation/suites/test_lm_eval.py": "integration",

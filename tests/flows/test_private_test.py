@@ -38,6 +38,7 @@ def judged(place: Path, data: Path, decision: str = "promote", **training: Any) 
         update={
             "data": round_.data.model_copy(update={"folder": str(data)}),
             "training": round_.training.model_copy(update=trained),
+            "candidate": round_.candidate.model_copy(update={"model_hash": trained["model_hash"]}),
             "verdict": round_.verdict.model_copy(update={"decision": decision}),
         }
     )

@@ -19,6 +19,8 @@ from tests.saboteurs.workshop import (
     cut_short,
     shuffled,
 )
+from tuneloop.errors import TrainingError
+from tuneloop.recipes import Training
 from tuneloop.results import EvaluationReport, TrainingReport, Verdict
 
 Model = tuple[TrainingReport, EvaluationReport]
@@ -87,9 +89,17 @@ def test_answers_cut_short(workshop: Workshop, honest: Model) -> None:
     assert {"valid_json", "field_accuracy"} <= broken(verdict)
 
 
-def test_a_learning_rate_thirty_times_too_high(workshop: Workshop, honest: Model) -> None:
-    config = TRAINING.model_copy(update={"learning_rate": 30 * TRAINING.learning_rate, "keep": "last"})
-    verdict = judged(workshop, workshop.train("overdose", config=config), honest)
+def overdose(times: float) -> Training:
+    return TRAINING.model_copy(update={"learning_rate": times * TRAINING.learning_rate, "keep": "last"})
+
+
+def test_a_learning_rate_thirty_times_too_high_does_not_get_to_the_gate(workshop: Workshop) -> None:
+    with pytest.raises(TrainingError, match="lower training.learning_rate"):
+        workshop.train("overdose", config=overdose(30))
+
+
+def test_a_learning_rate_that_training_survives_and_general_skills_do_not(workshop: Workshop, honest: Model) -> None:
+    verdict = judged(workshop, workshop.train("forgetful", config=overdose(5)), honest)
     assert verdict.decision == "reject"
     assert "probe_loss" in broken(verdict)
 
@@ -97,7 +107,8 @@ def test_a_learning_rate_thirty_times_too_high(workshop: Workshop, honest: Model
 def test_good_on_the_whole_and_bad_to_some(workshop: Workshop, honest: Model) -> None:
     verdict = judged(workshop, workshop.train("careless", careless_with_urgent_customers), honest)
     assert verdict.decision == "reject"
-    assert "field_accuracy label:urgency=high" in broken(verdict)
+    slices = {rule for rule in broken(verdict) if "label:" in rule}
+    assert slices == {"loss label:urgency=high"}
 
 
 def damaged_copy(model: Path, target: Path) -> Path:

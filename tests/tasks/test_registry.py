@@ -68,7 +68,9 @@ def judged(workspace: Path, recipe: Recipe, number: int, decision: str = "promot
     )
     training = example.training.model_copy(update={"model": str(model), "adapter": str(model), "model_hash": digest})
     settings = {"name": recipe.name, "evaluation": {"metrics": ("rouge_l",)}}
-    round_ = example.model_copy(update={"training": training, "verdict": verdict, "settings": settings})
+    candidate = example.candidate.model_copy(update={"model_hash": digest})
+    parts = {"training": training, "candidate": candidate, "verdict": verdict, "settings": settings}
+    round_ = example.model_copy(update=parts)
     save_round(workspace, round_)
     return round_
 

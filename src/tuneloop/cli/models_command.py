@@ -100,7 +100,7 @@ def promote(
     from tuneloop.history.promotions import promote as promote_version
     from tuneloop.history.rounds import load_rounds
     from tuneloop.settings import Settings
-    from tuneloop.training.base_models import folder_hash
+    from tuneloop.training.export.served import artefact_hash
 
     settings = Settings()
     workspace, name = settings.workspace_path, recipe_named(recipe, settings.workspace_path)
@@ -109,7 +109,7 @@ def promote(
     round_ = round_of(found, load_rounds(workspace, name))
     entry = promote_version(
         registry, workspace, recipe=name, version=found.version, verdict=round_.verdict if round_ else None,
-        because=because, person=this_person(), hash_of=folder_hash,
+        because=because, person=this_person(), hash_of=artefact_hash,
     )  # fmt: skip
     _report_change(entry, f"version {found.version} of {name} is the champion already", as_json=as_json)
 
@@ -124,13 +124,13 @@ def rollback(*, because: Because, recipe: RecipeOption = None, as_json: AsJson =
     from tuneloop.cli.registered_models import recipe_named, registry_of, this_person
     from tuneloop.history.promotions import roll_back
     from tuneloop.settings import Settings
-    from tuneloop.training.base_models import folder_hash
+    from tuneloop.training.export.served import artefact_hash
 
     settings = Settings()
     name = recipe_named(recipe, settings.workspace_path)
     entry = roll_back(
         registry_of(settings), settings.workspace_path, recipe=name, because=because, person=this_person(),
-        hash_of=folder_hash,
+        hash_of=artefact_hash,
     )  # fmt: skip
     _report_change(entry, "", as_json=as_json)
 

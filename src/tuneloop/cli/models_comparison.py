@@ -67,7 +67,7 @@ def _report(round_: Round | None, other: Round | None) -> EvaluationReport:
         assert other is not None
         return other.base
     champion = other.champion if other else None
-    return champion if champion and champion.model_hash == round_.training.model_hash else round_.candidate
+    return champion if champion and champion.model_hash == round_.candidate.model_hash else round_.candidate
 
 
 def _line(name: str, one: Side, other: Side, confidence: float) -> dict[str, Any]:

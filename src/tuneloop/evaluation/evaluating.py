@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from tuneloop import chat
 from tuneloop.evaluation.generation import Generation
-from tuneloop.evaluation.gguf_model import model_in
+from tuneloop.evaluation.gguf_model import artefact_in, model_in
 from tuneloop.evaluation.language_model import LanguageModel
 from tuneloop.evaluation.losses import answer_losses
 from tuneloop.evaluation.metrics import MetricOptions, check_names, lower_is_better, score
@@ -65,7 +65,9 @@ class EvaluationSetup:
 
     def identity(self, model_hash: str) -> str:
         """Changes with anything that may change a score."""
-        settings = self.config.model_dump(mode="json", exclude={"rules", "improvement", "judge", "batch_size"})
+        settings = self.config.model_dump(
+            mode="json", exclude={"rules", "improvement", "judge", "batch_size", "artefact"}
+        )
         rows = [[[r.to_json(), cluster] for r, cluster in self._rows(file)] for file in self._files()]
         suites = [[suite.name, suite.identity()] for suite in self.suites]
         answer = self.metrics.answer.model_dump(mode="json")
@@ -141,7 +143,7 @@ def evaluate_model(
         tokens_per_second=generation.tokens_per_second,
         cut_off=generation.cut_off,
         prompt_format=chat.prompt_format(asked.tokenizer, setup.system_prompt),
-        artefact=setup.config.artefact,
+        artefact=artefact_in(model),
         cost=Cost(seconds=time.monotonic() - begin, peak_rss_mib=_peak_rss_mib()),
     )
     write_private(out / REPORT, json.dumps({"key": key, "report": report.model_dump()}, indent=1))

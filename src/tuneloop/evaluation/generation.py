@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tuneloop import chat
 from tuneloop.evaluation.answer_cache import AnswerCache, CachedAnswer
+from tuneloop.evaluation.gguf_model import model_in
 from tuneloop.evaluation.language_model import LanguageModel
 from tuneloop.records import Message
 
@@ -51,7 +52,7 @@ def generate_answers(
     prompts in all) after each batch.
     """
     begin = time.monotonic()
-    asked = model if isinstance(model, LanguageModel) else LanguageModel(model, threads=threads)
+    asked = model if isinstance(model, LanguageModel) else model_in(model, threads=threads)
     ids = [chat.prompt_ids(asked.tokenizer, list(messages), system_prompt) for messages in prompts]
     settings = {"engine": ENGINE, "dtype": str(asked.dtype), "max_new_tokens": max_new_tokens}
     known = AnswerCache(cache, model_hash=model_hash, settings=settings)

@@ -35,8 +35,9 @@ class KnownRounds:
         return [r for r in self.rounds if r.number == number]
 
     def of_model(self, prefix: str) -> list[Round]:
-        """Rounds whose model's hash, or training key, begins like this."""
-        return [r for r in self.rounds if r.training.model_hash.startswith(prefix) or _is_key(r, prefix)]
+        """Rounds whose model's hash, that of what is served of it, or training key, begins like this."""
+        hashes = [(r, (r.training.model_hash, r.candidate.model_hash)) for r in self.rounds]
+        return [r for r, known in hashes if any(h.startswith(prefix) for h in known) or _is_key(r, prefix)]
 
     def of_adapter(self, prefix: str, hash_of: HashOf) -> list[Round]:
         """Rounds whose adapter's files hash to this; only those whose adapter is still there can be found."""

@@ -23,6 +23,11 @@ class StaleVerdict(PromotionRefused):
     """The champion has changed since the verdict: the gate compared with another one, so a person has to decide."""
 
 
+def served_by(tags: Mapping[str, str]) -> tuple[str, str]:
+    """(folder, hash) of what a version serves; versions from before there were such tags serve their merged model."""
+    return tags.get("served_path") or tags.get("model_path", ""), tags.get("served_hash") or tags.get("model_hash", "")
+
+
 def check_verdict(
     version: ModelVersion, verdict: Verdict | None, *, recipe: str, key: bytes, person: str | None
 ) -> Verdict:
@@ -45,7 +50,7 @@ def check_verdict(
             "backup, or train and judge again with `tuneloop run`; if the workspace's signing.key was lost, nothing "
             "that was signed before verifies any more"
         )
-    if verdict.candidate_hash != version.tags.get("model_hash"):
+    if verdict.candidate_hash != served_by(version.tags)[1]:
         raise PromotionRefused(f"{name}: its verdict is about another model ({verdict.candidate_hash[:12]})")
     if verdict.decision == "reject":
         raise PromotionRefused(
@@ -97,9 +102,10 @@ def check_artefact(version: ModelVersion, *, recipe: str, hash_of: HashOf) -> No
     Raises:
         PromotionRefused: it is gone or holds something else.
     """
-    folder, wanted = Path(version.tags.get("model_path", "")), version.tags.get("model_hash", "")
+    path, wanted = served_by(version.tags)
+    folder = Path(path)
     advice = "bring the folder back from a backup, or delete it and run the recipe again for a new model"
-    if not version.tags.get("model_path") or not folder.is_dir():
+    if not path or not folder.is_dir():
         raise PromotionRefused(
             f"version {version.version} of {recipe}: its model is not at {folder} any more; {advice}"
         )
@@ -117,7 +123,7 @@ def check_champion(verdict: Verdict, champion: Mapping[str, str] | None) -> None
     Raises:
         StaleVerdict: it is another one.
     """
-    now = champion.get("model_hash") if champion else None
+    now = served_by(champion)[1] if champion else None
     if verdict.champion_hash != now:
         raise StaleVerdict(
             f"the gate compared with champion {_name(verdict.champion_hash)}, and now it is {_name(now)}: "

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from tuneloop.history.promotion_checks import served_by
 from tuneloop.results import Round
 
 
@@ -65,5 +66,5 @@ def reviewed_model(round_: Round, champion: Mapping[str, str] | None) -> tuple[s
     production.
     """
     if champion is None or round_.verdict.decision == "needs_review":
-        return round_.training.model, round_.training.model_hash
-    return champion["model_path"], champion["model_hash"]
+        return round_.served_path or round_.training.model, round_.candidate.model_hash
+    return served_by(champion)

@@ -54,6 +54,8 @@ class Round(Result):
     data: DataReport
     feedback: FeedbackReport | None = None
     training: TrainingReport
+    served_path: str = ""
+    """Folder of what was judged and would be served; "" in rounds of 0.1: the merged model."""
     base: EvaluationReport
     champion: EvaluationReport | None
     candidate: EvaluationReport

@@ -66,5 +66,14 @@ def test_a_second_turn_of_a_recipe_waits_for_the_first_and_other_recipes_do_not(
 
 def test_people_judge_the_champion_and_before_there_is_one_the_candidate() -> None:
     round_ = make_round()
-    assert reviewed_model(round_, None) == (round_.training.model, round_.training.model_hash)
+    assert reviewed_model(round_, None) == (round_.training.model, round_.candidate.model_hash)
     assert reviewed_model(round_, {"model_path": "m", "model_hash": "h", "version": "1"}) == ("m", "h")
+
+
+def test_people_judge_what_is_served_and_a_candidate_that_waits_for_them() -> None:
+    round_ = make_round()
+    champion = {"model_path": "m", "model_hash": "h", "served_path": "served", "served_hash": "q8", "version": "1"}
+    assert reviewed_model(round_, champion) == ("served", "q8")
+    verdict = round_.verdict.model_copy(update={"decision": "needs_review"})
+    waiting = round_.model_copy(update={"verdict": verdict, "served_path": "gguf"})
+    assert reviewed_model(waiting, champion) == ("gguf", round_.candidate.model_hash)

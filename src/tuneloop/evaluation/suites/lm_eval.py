@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuneloop.errors import RecipeError
+from tuneloop.evaluation.gguf_model import artefact_in
 from tuneloop.evaluation.subject import Subject
 from tuneloop.evaluation.suites.suite import SuiteScores
 from tuneloop.records import content_hash
@@ -64,8 +65,10 @@ class LmEval:
 
         Raises:
             RecipeError: the harness is not installed, a task is unknown, its data cannot be had, it executes what the
-                model writes, or it has no score that is right or wrong for each sample.
+                model writes, or it has no score that is right or wrong for each sample; or the model is a GGUF file.
         """
+        if artefact_in(subject.model.folder) != "merged":
+            raise RecipeError("lm_eval_tasks reads safetensors only: take `artefact: merged`, or leave the tasks out")
         samples = list(self._samples(subject))
         return SuiteScores(_frame(samples), metrics=(METRIC,), answers=tuple(map(_answer, samples)))
 
