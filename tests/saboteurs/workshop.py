@@ -30,12 +30,12 @@ TRAIN_ROWS, WEAK_ROWS, VALIDATION_ROWS, TEST_ROWS_PER_URGENCY = 160, 24, 48, 20
 
 RULES = (
     *(Rule(metric=metric, against="base") for metric in ("valid_json", "field_accuracy", "rouge_l")),
-    Rule(metric="probe_loss", against="base", kind="non_inferior", margin=0.35),
+    Rule(metric="probe_loss", against="base", kind="non_inferior", margin=0.2),
     Rule(metric="loss", against="champion"),
     Rule(metric="field_accuracy", against="champion", kind="non_inferior", margin=0.1),
     Rule(metric="loss", against="champion", kind="no_harm", slice="label:urgency"),
 )
-"""What the demo's recipe asks; forgetting is allowed for a little more, as all answers here are of one kind."""
+"""What the demo's recipe asks, without its suites for harm."""
 CONFIG = Evaluation(
     max_new_tokens=144,
     batch_size=60,
