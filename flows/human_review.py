@@ -5,7 +5,7 @@ from __future__ import annotations
 from prefect import flow
 
 from tasks import wiring
-from tasks.review import collect_feedback
+from tasks.collecting import collect_feedback
 from tuneloop.results import FeedbackReport
 
 

@@ -13,13 +13,14 @@ from prefect import flow, get_run_logger
 from prefect.runtime import flow_run
 
 from tasks import wiring
+from tasks.collecting import collect_feedback
 from tasks.data import data_version
 from tasks.evaluation import evaluation_of, judge
 from tasks.evaluation_display import keep_model_card
 from tasks.opinions import opinions_on
 from tasks.private_test import private_score
+from tasks.publishing import publish_review
 from tasks.registry import champion_of, promote, register
-from tasks.review import collect_feedback, publish_review
 from tasks.rounds import keep_round
 from tasks.served import served_of
 from tasks.training import base_model, start_of, trained_model, training_key

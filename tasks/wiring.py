@@ -34,7 +34,7 @@ def traffic_file(recipe: str) -> Path:
     return workspace() / "traffic" / f"{recipe}.jsonl"
 
 
-def review_desk() -> ReviewDesk:
+def review_desk(recipe: Recipe) -> ReviewDesk:
     from tuneloop.adapters.argilla_desk import ArgillaDesk
 
     here = settings()
@@ -48,6 +48,7 @@ def review_desk() -> ReviewDesk:
         here.argilla_api_key.get_secret_value(),
         pseudonym_key=pseudonym_key(workspace()),
         public_url=here.argilla_public_url,
+        workspace=recipe.review.team,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -60,8 +60,14 @@ def _event(raw: RawRow, source: str, kind: type[Any], columns: Mapping[str, str]
     problem = problem or _problem(row, NEEDED[kind])
     if problem:
         return Rejection(source, raw.line, None, *problem, raw=raw.raw)
-    value = kind(**_typed(row))
+    value = kind(**_typed(_given(row, kind)))
     return Event(source, raw.line, row[NEEDED[kind][0]], value, raw.raw)
+
+
+def _given(row: Mapping[str, Any], kind: type[Any]) -> dict[str, Any]:
+    """Without the fields that the row leaves open and the dataclass fills."""
+    filled = {f.name for f in fields(kind) if f.default is not MISSING or f.default_factory is not MISSING}
+    return {name: value for name, value in row.items() if value is not None or name not in filled}
 
 
 def _problem(row: Mapping[str, Any], needed: Sequence[str]) -> tuple[str, str] | None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,9 +16,20 @@ A = TypeVar("A")
 B = TypeVar("B")
 
 
+ReviewKind = Literal["answers", "preference", "data_sample", "red_team", "drifted_slice", "adjudication"]
+"""What a review set is about; `adjudication` holds records on which reviewers disagreed."""
+
+ReviewStatus = Literal["submitted", "draft", "discarded"]
+
+
 @dataclass(frozen=True, slots=True)
 class ReviewItem:
-    """One answer to be judged. `scores` are automatic metrics, shown as metadata only, never as suggested ratings."""
+    """One answer to be judged, or two to be compared.
+
+    `scores` are automatic metrics, shown as metadata only, never as suggested ratings; `labels` are words of the same
+    use (slice, category, why it was chosen). `alternative` is the second answer in a preference or adjudication set.
+    Which of two answers stands first is decided by whoever makes the item, blindly; people are never shown the models.
+    """
 
     id: str
     prompt: str
@@ -26,11 +37,31 @@ class ReviewItem:
     model: str
     scores: Mapping[str, float]
     vector: Sequence[float] | None = None
+    alternative: str | None = None
+    alternative_model: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewForm:
+    """What is asked about every item of a set. `guidelines` is Markdown."""
+
+    guidelines: str
+    kind: ReviewKind = "answers"
+    issue_tags: tuple[str, ...] = ()
+    dimensions: tuple[str, ...] = ()
+    min_submitted: int = 1
+    text_format: Literal["plain", "markdown", "chat"] = "plain"
 
 
 @dataclass(frozen=True, slots=True)
 class ReviewAnswer:
-    """What one person said of one item. `reviewer` is a pseudonymous id, never a name."""
+    """What one person said of one item. `reviewer` is a pseudonymous id, never a name.
+
+    Drafts and discarded answers come too: an answer that was submitted once may be taken back. `rating` and the
+    `dimensions` go from 1 to 5. `preferred` is which of two answers is better. `started_at` is when the response was
+    first saved, `submitted_at` when it was last changed.
+    """
 
     response_id: str
     item_id: str
@@ -43,19 +74,42 @@ class ReviewAnswer:
     rating: int | None
     issues: tuple[str, ...]
     correction: str | None
+    kind: ReviewKind = "answers"
+    status: ReviewStatus = "submitted"
+    started_at: str = ""
+    dimensions: Mapping[str, int] = field(default_factory=dict)
+    alternative: str | None = None
+    alternative_model: str = ""
+    preferred: Literal["answer", "alternative", "tie"] | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class SetProgress:
+    """How far a review set is. `waiting`: reviewer -> records that wait for this reviewer."""
+
+    review_set: str
+    kind: ReviewKind
+    url: str
+    records: int
+    completed: int
+    min_submitted: int
+    waiting: Mapping[str, int]
 
 
 class ReviewDesk(Protocol):
-    """A place where people judge answers (Argilla)."""
+    """A place where people judge answers: Argilla, or files that are passed around."""
 
-    def publish(
-        self, name: str, items: Sequence[ReviewItem], *, guidelines: str, issue_tags: Sequence[str], min_submitted: int
-    ) -> str:
-        """Create the review set if it is not there, add the items that are missing, return its web address."""
+    def publish(self, name: str, items: Sequence[ReviewItem], form: ReviewForm) -> str:
+        """Create the review set if it is not there, add the items that are missing, return its address."""
         ...
 
     def answers(self, project: str) -> list[ReviewAnswer]:
-        """All submitted responses of all review sets whose name starts with `project`."""
+        """All responses, whatever their status, of all review sets whose name starts with `project`, oldest first."""
+        ...
+
+    def progress(self, project: str) -> list[SetProgress]:
+        """How far these sets are, in the order of their names."""
         ...
 
 

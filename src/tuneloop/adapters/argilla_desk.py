@@ -25,7 +25,7 @@ from tuneloop.adapters.argilla_connection import (
     let_everybody_in,
     service,
 )
-from tuneloop.ports import ReviewAnswer, ReviewItem
+from tuneloop.ports import ReviewAnswer, ReviewForm, ReviewItem, SetProgress
 from tuneloop.review.collecting import FLAG, changed
 
 PROMPT, ANSWER = "prompt", "answer"
@@ -67,9 +67,7 @@ class ArgillaDesk:
         self._workspace = workspace
         self._timeout_seconds = timeout_seconds
 
-    def publish(
-        self, name: str, items: Sequence[ReviewItem], *, guidelines: str, issue_tags: Sequence[str], min_submitted: int
-    ) -> str:
+    def publish(self, name: str, items: Sequence[ReviewItem], form: ReviewForm) -> str:
         """Create the review set if it is not there, add the items that are missing, return its web address.
 
         An item id is published once, whatever is cut off or repeated. Every user of the server is let in.
@@ -82,14 +80,14 @@ class ArgillaDesk:
             let_everybody_in(self._http, workspace)
             dataset = self._ready_dataset(name, workspace)
             if dataset is None:
-                self._create(name, items, guidelines, issue_tags, min_submitted)
+                self._create(name, items, form)
                 dataset = self._ready_dataset(name, workspace)
                 assert dataset is not None
             self._add_missing(dataset, items)
         return f"{self._public_url}/dataset/{dataset}/annotation-mode"
 
     def answers(self, project: str) -> list[ReviewAnswer]:
-        """All submitted responses of all review sets whose name starts with `project`, oldest first.
+        """All responses, whatever their status, of all review sets whose name starts with `project`, oldest first.
 
         Raises:
             ServiceError: the server is not there or refuses us.
@@ -97,13 +95,42 @@ class ArgillaDesk:
         with service(self._url):
             found = [
                 answer_of(record, response, dataset["name"], self._pseudonym)
-                for dataset in self._datasets()
-                if dataset["name"].startswith(project) and dataset["status"] == "ready"
+                for dataset in self._published(project)
                 for record in self._records(dataset["id"])
                 for response in record.get("responses") or ()
-                if response["status"] == "submitted"
             ]
         return sorted(found, key=lambda answer: (answer.submitted_at, answer.response_id))
+
+    def progress(self, project: str) -> list[SetProgress]:
+        """How far the review sets are whose name starts with `project`, in the order of their names.
+
+        Raises:
+            ServiceError: the server is not there or refuses us.
+        """
+        with service(self._url):
+            return [self._progress_of(dataset) for dataset in self._published(project)]
+
+    def _progress_of(self, dataset: Mapping[str, Any]) -> SetProgress:
+        path = f"/api/v1/datasets/{dataset['id']}"
+        done = self._http.get(f"{path}/progress").raise_for_status().json()
+        people = self._http.get(f"{path}/users/progress").raise_for_status().json()["users"]
+        answered = {u["username"]: u["pending"]["submitted"] + u["pending"]["discarded"] for u in people}
+        members = items_at(self._http, f"/api/v1/workspaces/{dataset['workspace_id']}/users")
+        return SetProgress(
+            review_set=dataset["name"],
+            kind="answers",
+            url=f"{self._public_url}/dataset/{dataset['id']}/annotation-mode",
+            records=done["total"],
+            completed=done["completed"],
+            min_submitted=dataset["distribution"]["min_submitted"],
+            waiting={
+                self._pseudonym(user["id"]): done["pending"] - answered.get(user["username"], 0) for user in members
+            },
+        )
+
+    def _published(self, project: str) -> list[dict[str, Any]]:
+        found = [d for d in self._datasets() if d["name"].startswith(project) and d["status"] == "ready"]
+        return sorted(found, key=lambda dataset: str(dataset["name"]))
 
     @cached_property
     def _client(self) -> Any:
@@ -131,12 +158,10 @@ class ArgillaDesk:
                 self._http.delete(f"/api/v1/datasets/{dataset['id']}").raise_for_status()
         return None
 
-    def _create(
-        self, name: str, items: Sequence[ReviewItem], guidelines: str, issue_tags: Sequence[str], min_submitted: int
-    ) -> None:
+    def _create(self, name: str, items: Sequence[ReviewItem], form: ReviewForm) -> None:
         import argilla
 
-        settings = _settings(self._client, items, guidelines, issue_tags, min_submitted)
+        settings = _settings(self._client, items, form)
         argilla.Dataset(name=name, workspace=self._workspace, settings=settings, client=self._client).create()
 
     def _add_missing(self, dataset: str, items: Sequence[ReviewItem]) -> None:
@@ -187,6 +212,8 @@ def answer_of(record: Mapping[str, Any], response: Mapping[str, Any], review_set
         review_set=review_set,
         reviewer=pseudonym(response["user_id"]),
         submitted_at=_utc(response["updated_at"]),
+        started_at=_utc(response["inserted_at"]),
+        status=response["status"],
         prompt=record["fields"].get(PROMPT) or "",
         answer=answer,
         model=(record.get("metadata") or {}).get(MODEL, ""),
@@ -196,27 +223,25 @@ def answer_of(record: Mapping[str, Any], response: Mapping[str, Any], review_set
     )
 
 
-def _settings(
-    client: Any, items: Sequence[ReviewItem], guidelines: str, issue_tags: Sequence[str], min_submitted: int
-) -> Any:
+def _settings(client: Any, items: Sequence[ReviewItem], form: ReviewForm) -> Any:
     import argilla as rg
 
     scores = sorted({name for item in items for name in _finite(item.scores)})
     dimensions = {len(item.vector) for item in items if item.vector is not None}
     return rg.Settings(
-        guidelines=guidelines.strip() or None,
+        guidelines=form.guidelines.strip() or None,
         # Markdown off: prompts and answers are shown as they are, never rendered.
         fields=[
             rg.TextField(PROMPT, title="The message", use_markdown=False, client=client),
             rg.TextField(ANSWER, title="The model's answer", use_markdown=False, client=client, required=False),
         ],
-        questions=_questions(client, issue_tags),
+        questions=_questions(client, form.issue_tags),
         metadata=[
             rg.TermsMetadataProperty(MODEL, client=client),
             *(rg.FloatMetadataProperty(name, client=client) for name in scores),
         ],
         vectors=[rg.VectorField(VECTOR, dimensions=d, _client=client) for d in dimensions],
-        distribution=rg.TaskDistribution(min_submitted=min_submitted),
+        distribution=rg.TaskDistribution(min_submitted=form.min_submitted),
         allow_extra_metadata=True,
     )
 

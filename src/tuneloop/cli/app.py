@@ -14,6 +14,7 @@ from tuneloop.cli import (
     models_command,
     private_command,
     reproduce_command,
+    review_command,
     run_commands,
     search_command,
     stack_commands,
@@ -59,6 +60,7 @@ models_command.register(app)
 lineage_command.register(models_command.models_app)
 reproduce_command.register(app)
 private_command.register(app)
+review_command.register(app)
 
 
 @app.callback(invoke_without_command=True)

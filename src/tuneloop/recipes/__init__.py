@@ -2,12 +2,14 @@
 
 from tuneloop.recipes.data import AnswerFormat, Augmentation, Balance, Checks, Cleaning, Data, Source
 from tuneloop.recipes.evaluation import BUILT_IN, Evaluation, Judge, Rule, Suite, Terms
-from tuneloop.recipes.recipe import Drift, Recipe, Review, load_recipe
+from tuneloop.recipes.recipe import Drift, Recipe, load_recipe
+from tuneloop.recipes.review import Adjudication, Review, SetKind, Strategy
 from tuneloop.recipes.section import Fraction
 from tuneloop.recipes.training import Model, Search, Training
 
 __all__ = [
     "BUILT_IN",
+    "Adjudication",
     "AnswerFormat",
     "Augmentation",
     "Balance",
@@ -23,7 +25,9 @@ __all__ = [
     "Review",
     "Rule",
     "Search",
+    "SetKind",
     "Source",
+    "Strategy",
     "Suite",
     "Terms",
     "Training",

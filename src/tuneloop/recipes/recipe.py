@@ -10,19 +10,9 @@ from pydantic import Field, ValidationError, model_validator
 from tuneloop.errors import RecipeError
 from tuneloop.recipes.data import Data
 from tuneloop.recipes.evaluation import Evaluation
+from tuneloop.recipes.review import Review
 from tuneloop.recipes.section import Section
 from tuneloop.recipes.training import Model, Search, Training
-
-
-class Review(Section):
-    enabled: bool = True
-    prompts: str | None = Field(
-        default=None, description="JSONL of new prompts for reviewers; traffic is used otherwise"
-    )
-    max_records: int = Field(default=24, gt=0)
-    min_submitted: int = Field(default=2, ge=1, description="answers per record before it counts as reviewed")
-    guidelines: str | None = Field(default=None, description="Markdown file with the house rules")
-    issue_tags: tuple[str, ...] = ("wrong_fact", "incomplete", "off_topic", "unsafe", "style")
 
 
 class Drift(Section):

@@ -43,6 +43,7 @@ def collect(answers: Sequence[ReviewAnswer], *, folder: Path) -> FeedbackReport:
     """
     with locked(folder):
         known = {row["response_id"]: row for row in read_rows(folder / RESPONSES)}
+        answers = [answer for answer in answers if answer.status == "submitted"]
         new = {answer.response_id for answer in answers} - known.keys()
         ledger = _in_order(_merged(known, answers).values())
         derived = _derive(ledger)

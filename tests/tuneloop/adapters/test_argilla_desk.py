@@ -14,6 +14,7 @@ RESPONSE = {
     "id": "r1",
     "user_id": "u1",
     "status": "submitted",
+    "inserted_at": "2026-11-01T09:59:00",
     "updated_at": "2026-11-01T10:00:00.5",
     "values": {"rating": {"value": 4}, "correction": {"value": "better"}},
 }

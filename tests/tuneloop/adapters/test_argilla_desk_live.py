@@ -13,7 +13,7 @@ from examples.support_desk.annotators import GOLD, annotate
 from tuneloop.adapters.argilla_connection import ensure_annotator
 from tuneloop.adapters.argilla_desk import ArgillaDesk
 from tuneloop.errors import ServiceError
-from tuneloop.ports import ReviewItem
+from tuneloop.ports import ReviewForm, ReviewItem
 
 pytestmark = pytest.mark.end_to_end
 KEY = "owner-key-of-the-live-test"
@@ -23,7 +23,7 @@ OWNER = {
     "ARGILLA_OWNER_API_KEY": KEY,
 }
 PROGRAM = Path(os.environ.get("TUNELOOP_ARGILLA_BIN", ".venv-argilla/bin/argilla-embedded"))
-RULES = {"guidelines": "# Rules\n\nBe kind.", "issue_tags": ("not_json", "wrong_category"), "min_submitted": 2}
+RULES = ReviewForm("# Rules\n\nBe kind.", issue_tags=("not_json", "wrong_category"), min_submitted=2)
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +78,7 @@ def records(url: str, address: str) -> list[dict]:
 
 def test_two_annotators_answer_a_set_and_every_response_is_read_back(url):
     desk = ArgillaDesk(url, KEY)
-    desk.publish("first-round-1", gold_items(6), **RULES)
+    desk.publish("first-round-1", gold_items(6), RULES)
     said = []
     assert annotate(url, KEY, "first-round-1", say=said.append) == 12
     assert annotate(url, KEY, "first-round-1", say=said.append) == 0
@@ -95,23 +95,23 @@ def test_two_annotators_answer_a_set_and_every_response_is_read_back(url):
 
 def test_a_half_published_set_is_completed_and_nothing_comes_twice(url):
     desk = ArgillaDesk(url, KEY)
-    address = desk.publish("half-round-1", gold_items(2), **RULES)
-    assert desk.publish("half-round-1", gold_items(5), **RULES) == address
-    assert desk.publish("half-round-1", gold_items(5), **RULES) == address
+    address = desk.publish("half-round-1", gold_items(2), RULES)
+    assert desk.publish("half-round-1", gold_items(5), RULES) == address
+    assert desk.publish("half-round-1", gold_items(5), RULES) == address
     assert sorted(r["external_id"] for r in records(url, address)) == [item.id for item in gold_items(5)]
 
 
 def test_a_set_that_was_cut_off_while_being_made_is_made_again(url):
-    ArgillaDesk(url, KEY).publish("other-round-1", gold_items(1), **RULES)
+    ArgillaDesk(url, KEY).publish("other-round-1", gold_items(1), RULES)
     workspaces = http(url).get("/me/workspaces").json()["items"]
     http(url).post("/datasets", json={"name": "cut-round-1", "workspace_id": workspaces[0]["id"]}).raise_for_status()
-    address = ArgillaDesk(url, KEY).publish("cut-round-1", gold_items(3), **RULES)
+    address = ArgillaDesk(url, KEY).publish("cut-round-1", gold_items(3), RULES)
     assert len(records(url, address)) == 3
 
 
 def test_only_the_correction_is_suggested_and_scores_are_metadata(url):
     desk = ArgillaDesk(url, KEY)
-    address = desk.publish("shown-round-1", gold_items(1), **RULES)
+    address = desk.publish("shown-round-1", gold_items(1), RULES)
     dataset = address.split("/")[-2]
     questions = {q["id"]: q for q in http(url).get(f"/datasets/{dataset}/questions").json()["items"]}
     record = http(url).get(f"/datasets/{dataset}/records", params={"include": "suggestions"}).json()["items"][0]
@@ -124,22 +124,22 @@ def test_only_the_correction_is_suggested_and_scores_are_metadata(url):
         "flag": False,
     }
     described = http(url).get(f"/datasets/{dataset}").json()
-    assert (described["guidelines"], described["distribution"]["min_submitted"]) == (RULES["guidelines"], 2)
+    assert (described["guidelines"], described["distribution"]["min_submitted"]) == (RULES.guidelines, 2)
 
 
-def test_drafts_and_other_projects_are_not_read(url):
+def test_drafts_come_as_drafts_and_other_projects_do_not_come(url):
     desk = ArgillaDesk(url, KEY)
-    address = desk.publish("draft-round-1", gold_items(1), **RULES)
+    address = desk.publish("draft-round-1", gold_items(1), RULES)
     key = ensure_annotator(url, KEY, "robin", "a-long-password")
     record = records(url, address)[0]["id"]
     draft = {"status": "draft", "values": {"rating": {"value": 1}}}
     http(url, key).post(f"/records/{record}/responses", json=draft).raise_for_status()
-    assert desk.answers("draft") == []
+    assert [(a.status, a.rating) for a in desk.answers("draft")] == [("draft", 1)]
 
 
 def test_an_edited_response_keeps_its_id_and_gets_a_later_time(url):
     desk = ArgillaDesk(url, KEY)
-    address = desk.publish("edit-round-1", gold_items(1), **RULES)
+    address = desk.publish("edit-round-1", gold_items(1), RULES)
     client = http(url, ensure_annotator(url, KEY, "kim", "a-long-password"))
     record = records(url, address)[0]["id"]
     body = {"status": "submitted", "values": {"rating": {"value": 2}, "flag": {"value": "harmful"}}}
@@ -161,7 +161,7 @@ def test_an_annotator_is_created_once(url):
 def test_a_wrong_key_and_an_annotators_key_are_refused_with_advice(url):
     for key in ("not-a-key-of-anybody", ensure_annotator(url, KEY, "sam", "a-long-password")):
         with pytest.raises(ServiceError, match="owner's key"):
-            ArgillaDesk(url, key).publish("x-round-1", gold_items(1), **RULES)
+            ArgillaDesk(url, key).publish("x-round-1", gold_items(1), RULES)
 
 
 def test_scripted_annotators_need_a_published_set(url):

@@ -1,47 +1,24 @@
-"""Asking people, and collecting what they said."""
+"""Putting answers before people."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 
 from prefect import task
-from prefect.artifacts import create_link_artifact, create_markdown_artifact
+from prefect.artifacts import create_link_artifact
 
 from tasks import wiring
-from tasks.checks import show_feedback_checks
 from tuneloop.data.snapshots import load_rows, splits_in
 from tuneloop.drift.traffic import read_since
 from tuneloop.evaluation.generation import generate_answers
-from tuneloop.ports import ReviewItem
+from tuneloop.ports import ReviewForm, ReviewItem
 from tuneloop.recipes import Recipe
 from tuneloop.records import Message
-from tuneloop.results import FeedbackReport, ReviewReport
-from tuneloop.review.accepting import accept_from_traffic
-from tuneloop.review.collecting import collect
+from tuneloop.results import ReviewReport
 from tuneloop.review.review_sets import AskedLedger, choose_items, may_be_asked, prompt_hash
 
 DEFAULT_GUIDELINES = "Rate each answer, and correct it where you would have written something else."
-
-
-@task(name="collect feedback", task_run_name="collect {recipe.name}", retries=3, retry_delay_seconds=5)
-def collect_feedback(recipe: Recipe) -> FeedbackReport:
-    """Responses from Argilla and answers edited in production become rows, each exactly once."""
-    folder = wiring.feedback_folder(recipe.name)
-    answers = wiring.review_desk().answers(f"{recipe.name}-round-") if recipe.review.enabled else []
-    report = collect(answers, folder=folder)
-    if report.new_responses:
-        show_feedback_checks(recipe, answers)
-    accepted = accept_from_traffic(map(asdict, read_since(wiring.traffic_file(recipe.name))), folder=folder)
-    issues = "".join(f"| {tag} | {count} |\n" for tag, count in sorted(report.issues.items()))
-    counts = f"{report.responses} responses ({report.new_responses} new), {report.corrections} corrections"
-    create_markdown_artifact(
-        key=f"feedback-{recipe.name}",
-        markdown=f"{counts}, mean rating {report.mean_rating}, {accepted} answers edited in production\n\n"
-        f"| issue | times |\n|---|---:|\n{issues}",
-    )
-    return report
 
 
 @task(name="publish review set", task_run_name="publish {name}", retries=3, retry_delay_seconds=5)
@@ -64,16 +41,20 @@ def publish_review(recipe: Recipe, name: str, model: str, model_hash: str, test_
         ledger=ledger,
         seed=recipe.training.seed,
     )
-    guidelines = recipe.review.guidelines
-    url = wiring.review_desk().publish(
-        name,
-        chosen,
-        guidelines=(wiring.settings().root / guidelines).read_text("utf-8") if guidelines else DEFAULT_GUIDELINES,
-        issue_tags=recipe.review.issue_tags,
-        min_submitted=recipe.review.min_submitted,
-    )
+    url = wiring.review_desk(recipe).publish(name, chosen, _form(recipe))
     create_link_artifact(url, link_text=f"{len(chosen)} answers to review", key=f"review-{recipe.name}")
     return ReviewReport(review_set=name, url=url, records=len(chosen))
+
+
+def _form(recipe: Recipe) -> ReviewForm:
+    guidelines = recipe.review.guidelines
+    return ReviewForm(
+        (wiring.settings().root / guidelines).read_text("utf-8") if guidelines else DEFAULT_GUIDELINES,
+        issue_tags=recipe.review.issue_tags,
+        dimensions=recipe.review.dimensions,
+        min_submitted=recipe.review.min_submitted,
+        text_format=recipe.review.text_format,
+    )
 
 
 def _waiting_prompts(recipe: Recipe) -> list[str]:

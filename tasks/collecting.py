@@ -1,0 +1,35 @@
+"""Collecting what people said: responses from the desk and answers edited in production become rows."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from prefect import task
+from prefect.artifacts import create_markdown_artifact
+
+from tasks import wiring
+from tasks.checks import show_feedback_checks
+from tuneloop.drift.traffic import read_since
+from tuneloop.recipes import Recipe
+from tuneloop.results import FeedbackReport
+from tuneloop.review.accepting import accept_from_traffic
+from tuneloop.review.collecting import collect
+
+
+@task(name="collect feedback", task_run_name="collect {recipe.name}", retries=3, retry_delay_seconds=5)
+def collect_feedback(recipe: Recipe) -> FeedbackReport:
+    """Responses from Argilla and answers edited in production become rows, each exactly once."""
+    folder = wiring.feedback_folder(recipe.name)
+    answers = wiring.review_desk(recipe).answers(f"{recipe.name}-round-") if recipe.review.enabled else []
+    report = collect(answers, folder=folder)
+    if report.new_responses:
+        show_feedback_checks(recipe, answers)
+    accepted = accept_from_traffic(map(asdict, read_since(wiring.traffic_file(recipe.name))), folder=folder)
+    issues = "".join(f"| {tag} | {count} |\n" for tag, count in sorted(report.issues.items()))
+    counts = f"{report.responses} responses ({report.new_responses} new), {report.corrections} corrections"
+    create_markdown_artifact(
+        key=f"feedback-{recipe.name}",
+        markdown=f"{counts}, mean rating {report.mean_rating}, {accepted} answers edited in production\n\n"
+        f"| issue | times |\n|---|---:|\n{issues}",
+    )
+    return report
