@@ -49,6 +49,8 @@ def review_desk(recipe: Recipe) -> ReviewDesk:
         pseudonym_key=pseudonym_key(workspace()),
         public_url=here.argilla_public_url,
         workspace=recipe.review.team,
+        annotators=recipe.review.annotators,
+        adjudicators=recipe.review.adjudication.adjudicators,
     )
 
 

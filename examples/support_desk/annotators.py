@@ -22,8 +22,9 @@ from typing import Any
 import httpx
 
 from examples.support_desk.judging import Judgement, judge, with_a_view_of_ones_own
-from tuneloop.adapters.argilla_connection import ensure_annotator
-from tuneloop.adapters.argilla_desk import ANSWER, CORRECTION, ISSUES, PROMPT, RATING
+from tuneloop.adapters.argilla_desk.names import ANSWER, CORRECTION, ISSUES, PROMPT, RATING
+from tuneloop.adapters.argilla_desk.texts import restored
+from tuneloop.adapters.argilla_teams import ensure_annotator
 from tuneloop.errors import DataError, ServiceError
 
 ANNOTATORS = ("robin", "kim")
@@ -78,13 +79,13 @@ def _answer_all(http: httpx.Client, review_set: str, answers: Mapping[str, str],
     dataset = _find(http, review_set)
     judgements = []
     for record in list(_pending(http, dataset)):
-        fields = record["fields"]
-        gold = answers.get(fields[PROMPT])
+        prompt, answer = (restored(record["fields"].get(name) or "") for name in (PROMPT, ANSWER))
+        gold = answers.get(prompt)
         if gold is None:
             continue
         chance = random.Random(f"{seed}/{record['external_id']}")
-        judgement = with_a_view_of_ones_own(judge(fields[PROMPT], fields.get(ANSWER) or "", gold), chance)
-        body = response_of(judgement, fields.get(ANSWER) or "")
+        judgement = with_a_view_of_ones_own(judge(prompt, answer, gold), chance)
+        body = response_of(judgement, answer)
         http.post(f"/api/v1/records/{record['id']}/responses", json=body).raise_for_status()
         judgements.append(judgement)
     return judgements

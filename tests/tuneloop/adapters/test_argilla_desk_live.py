@@ -10,8 +10,9 @@ import httpx
 import pytest
 
 from examples.support_desk.annotators import GOLD, annotate
-from tuneloop.adapters.argilla_connection import ensure_annotator
 from tuneloop.adapters.argilla_desk import ArgillaDesk
+from tuneloop.adapters.argilla_desk.forms import guidelines_of
+from tuneloop.adapters.argilla_teams import ensure_annotator
 from tuneloop.errors import ServiceError
 from tuneloop.ports import ReviewForm, ReviewItem
 
@@ -124,7 +125,7 @@ def test_only_the_correction_is_suggested_and_scores_are_metadata(url):
         "flag": False,
     }
     described = http(url).get(f"/datasets/{dataset}").json()
-    assert (described["guidelines"], described["distribution"]["min_submitted"]) == (RULES.guidelines, 2)
+    assert (described["guidelines"], described["distribution"]["min_submitted"]) == (guidelines_of(RULES), 2)
 
 
 def test_drafts_come_as_drafts_and_other_projects_do_not_come(url):
