@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import logging
+import re
 import secrets
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ log = logging.getLogger(__name__)
 
 TEAM = "tuneloop"
 ADJUDICATION, LEFT = "-adjudication", "-left"
-PASSWORD_BYTES = 12
+_SIGNS, _PASSWORD_GROUPS, _GROUP = "abcdefghjkmnpqrstuvwxyz23456789", 4, 4  # none that looks like another
 State = Literal["member", "adjudicator", "left", "owner", "in no team"]
 
 
@@ -69,25 +70,20 @@ def ensure_workspace(http: httpx.Client, name: str) -> str:
 def let_in(http: httpx.Client, team: str, usernames: Sequence[str]) -> str:
     """The team's workspace, made if need be, with these users as members; with every user where none is named.
 
-    Nobody is put out, and who was taken out of the team (`remove`) is let in again only by name.
+    Nobody is put out, and who was taken out of the team (`remove`) is not let in again: that takes an invitation.
 
     Raises:
         ServiceError: accounts are named, and none of them is there.
     """
-    spaces = workspaces(http)
-    users = items_at(http, "users")
-    if usernames:
-        wanted = _named(users, usernames, team)
-    else:
-        left = {user["id"] for user in _members(http, spaces.get(team + LEFT))}
-        wanted = [u for u in users if u["role"] != "owner" and u["id"] not in left]  # owners see every workspace
-    return _with_members(http, team, wanted)
+    users = _stayed(http, team)
+    wanted = _named(users, usernames, team) if usernames else [u for u in users if u["role"] != "owner"]
+    return _with_members(http, _checked(team), wanted)  # owners see every workspace anyhow
 
 
 def let_adjudicate(http: httpx.Client, team: str, usernames: Sequence[str]) -> str:
     """The workspace of the team's adjudication sets; with no names, only owners see it."""
-    wanted = _named(items_at(http, "users"), usernames, team) if usernames else []
-    return _with_members(http, team + ADJUDICATION, wanted)
+    wanted = _named(_stayed(http, team), usernames, team) if usernames else []
+    return _with_members(http, _checked(team) + ADJUDICATION, wanted)
 
 
 def invite(url: str, api_key: str, username: str, team: str, *, new_password: bool = False) -> Invitation:
@@ -96,11 +92,14 @@ def invite(url: str, api_key: str, username: str, team: str, *, new_password: bo
     With `new_password`, an account that is there gets a new one; the old one is of no use from then on.
 
     Raises:
-        ServiceError: the server is not there or refuses us.
+        ServiceError: a new password is asked for an owner's account, or the server is not there or refuses us.
     """
+    _checked(team)
     with service(url), connect(url, api_key) as http:
         user = _user(http, username)
-        password = secrets.token_urlsafe(PASSWORD_BYTES) if user is None or new_password else None
+        if user is not None and user["role"] == "owner" and new_password:
+            raise ServiceError(f"{username!r} is an owner, whose password is not changed here; see `tuneloop secrets`")
+        password = _new_password() if user is None or new_password else None
         is_new = user is None
         if user is None:
             user = _create(http, username, password or "")
@@ -185,10 +184,22 @@ def _user(http: httpx.Client, username: str) -> Json | None:
     return next((user for user in items_at(http, "users") if user["username"] == username), None)
 
 
+def _new_password() -> str:
+    """79 bits that can be read out over the telephone."""
+    groups = ["".join(secrets.choice(_SIGNS) for _ in range(_GROUP)) for _ in range(_PASSWORD_GROUPS)]
+    return "-".join(groups)
+
+
 def _create(http: httpx.Client, username: str, password: str) -> Json:
     account = {"username": username, "first_name": username, "role": "annotator", "password": password}
     created: Json = http.post("users", json=account).raise_for_status().json()
     return created
+
+
+def _stayed(http: httpx.Client, team: str) -> list[Json]:
+    """All users but those who were taken out of the team."""
+    left = {user["id"] for user in _members(http, workspaces(http).get(team + LEFT))}
+    return [user for user in items_at(http, "users") if user["id"] not in left]
 
 
 def _named(users: Iterable[Json], usernames: Sequence[str], team: str) -> list[Json]:
@@ -203,6 +214,14 @@ def _named(users: Iterable[Json], usernames: Sequence[str], team: str) -> list[J
         missing = len(set(usernames)) - len(found)
         log.warning("%d of team %s's reviewers have no account yet: `tuneloop review invite`", missing, team)
     return found
+
+
+def _checked(team: str) -> str:
+    if re.fullmatch(r"[a-z0-9][a-z0-9-]*", team) and not team.endswith((ADJUDICATION, LEFT)):
+        return team
+    raise ServiceError(
+        f"no team can have the name {team!r}: small letters, digits and hyphens, not ending in {ADJUDICATION} or {LEFT}"
+    )
 
 
 def _with_members(http: httpx.Client, name: str, users: Iterable[Json]) -> str:

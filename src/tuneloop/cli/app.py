@@ -15,6 +15,7 @@ from tuneloop.cli import (
     private_command,
     reproduce_command,
     review_command,
+    review_people_command,
     run_commands,
     search_command,
     stack_commands,
@@ -61,6 +62,7 @@ lineage_command.register(models_command.models_app)
 reproduce_command.register(app)
 private_command.register(app)
 review_command.register(app)
+review_people_command.register(review_command.review_app)
 
 
 @app.callback(invoke_without_command=True)

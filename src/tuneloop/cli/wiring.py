@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import dataclass, field
 
 import typer
 
@@ -36,6 +37,32 @@ def known_state(settings: Settings) -> StackState:
 def prefect_api(settings: Settings) -> PrefectApi:
     state = known_state(settings)
     return PrefectApi(state.prefect_api_url, state.prefect_auth)
+
+
+@dataclass(frozen=True, slots=True)
+class ArgillaServer:
+    """Where the review sets are; `public_url` is the address that people open. The API key is an owner's."""
+
+    url: str
+    api_key: str = field(repr=False)
+    public_url: str
+
+
+def argilla_server(settings: Settings) -> ArgillaServer:
+    """The Argilla server that the settings name, or that of the stack.
+
+    Raises:
+        ServiceError: there is neither.
+    """
+    url, key = settings.argilla_url, settings.argilla_api_key
+    if url is None:
+        state = known_state(settings)
+        return ArgillaServer(
+            state.url("argilla"), state.argilla_api_key, settings.argilla_public_url or state.url("argilla")
+        )
+    if key is None:
+        raise ServiceError("TUNELOOP_ARGILLA_URL is set and TUNELOOP_ARGILLA_API_KEY is not: set it to an owner's key")
+    return ArgillaServer(url, key.get_secret_value(), settings.argilla_public_url or url)
 
 
 def client_environment(settings: Settings) -> dict[str, str]:

@@ -1,61 +1,21 @@
-"""The review desk and the scripted annotators on the real server (`make setup` installs it)."""
+"""The review desk and the scripted annotators on the real server."""
 
 import json
-import os
-import subprocess
-import time
-from pathlib import Path
 
-import httpx
 import pytest
 
 from examples.support_desk.annotators import GOLD, annotate
+from tests.tuneloop.adapters.argilla_server import KEY, api, records, respond, seen
 from tuneloop.adapters.argilla_desk import ArgillaDesk
 from tuneloop.adapters.argilla_desk.forms import guidelines_of
+from tuneloop.adapters.argilla_desk.names import KIND
 from tuneloop.adapters.argilla_teams import ensure_annotator
 from tuneloop.errors import ServiceError
 from tuneloop.ports import ReviewForm, ReviewItem
 
 pytestmark = pytest.mark.end_to_end
-KEY = "owner-key-of-the-live-test"
-OWNER = {
-    "ARGILLA_OWNER_USERNAME": "owner",
-    "ARGILLA_OWNER_PASSWORD": "owner-password",
-    "ARGILLA_OWNER_API_KEY": KEY,
-}
-PROGRAM = Path(os.environ.get("TUNELOOP_ARGILLA_BIN", ".venv-argilla/bin/argilla-embedded"))
 RULES = ReviewForm("# Rules\n\nBe kind.", issue_tags=("not_json", "wrong_category"), min_submitted=2)
-
-
-@pytest.fixture(scope="module")
-def url(tmp_path_factory):
-    home = tmp_path_factory.mktemp("argilla")
-    with (home / "log").open("w") as log:
-        process = subprocess.Popen(
-            [PROGRAM, "serve", "--home", home / "home", "--port", "0"], env=os.environ | OWNER, stdout=log, stderr=log
-        )
-    try:
-        yield _wait(home / "log", process)
-    finally:
-        process.terminate()
-        process.wait(20)
-
-
-def _wait(log: Path, process) -> str:
-    deadline = time.monotonic() + 90
-    while time.monotonic() < deadline and process.poll() is None:
-        for word in log.read_text().split():
-            if word.startswith("http://127.0.0.1:") and _answers(word):
-                return word
-        time.sleep(0.3)
-    raise RuntimeError(log.read_text())
-
-
-def _answers(url: str) -> bool:
-    try:
-        return httpx.get(f"{url}/api/v1/status").status_code == 200
-    except httpx.TransportError:
-        return False
+DIMENSIONS = ("factuality", "safety")
 
 
 def gold_items(count: int) -> list[ReviewItem]:
@@ -67,14 +27,6 @@ def gold_items(count: int) -> list[ReviewItem]:
         )
         for n, row in enumerate(rows)
     ]
-
-
-def http(url: str, key: str = KEY) -> httpx.Client:
-    return httpx.Client(base_url=f"{url}/api/v1", headers={"X-Argilla-Api-Key": key})
-
-
-def records(url: str, address: str) -> list[dict]:
-    return http(url).get(f"/datasets/{address.split('/')[-2]}/records").json()["items"]
 
 
 def test_two_annotators_answer_a_set_and_every_response_is_read_back(url):
@@ -104,8 +56,8 @@ def test_a_half_published_set_is_completed_and_nothing_comes_twice(url):
 
 def test_a_set_that_was_cut_off_while_being_made_is_made_again(url):
     ArgillaDesk(url, KEY).publish("other-round-1", gold_items(1), RULES)
-    workspaces = http(url).get("/me/workspaces").json()["items"]
-    http(url).post("/datasets", json={"name": "cut-round-1", "workspace_id": workspaces[0]["id"]}).raise_for_status()
+    workspaces = api(url).get("/me/workspaces").json()["items"]
+    api(url).post("/datasets", json={"name": "cut-round-1", "workspace_id": workspaces[0]["id"]}).raise_for_status()
     address = ArgillaDesk(url, KEY).publish("cut-round-1", gold_items(3), RULES)
     assert len(records(url, address)) == 3
 
@@ -114,8 +66,8 @@ def test_only_the_correction_is_suggested_and_scores_are_metadata(url):
     desk = ArgillaDesk(url, KEY)
     address = desk.publish("shown-round-1", gold_items(1), RULES)
     dataset = address.split("/")[-2]
-    questions = {q["id"]: q for q in http(url).get(f"/datasets/{dataset}/questions").json()["items"]}
-    record = http(url).get(f"/datasets/{dataset}/records", params={"include": "suggestions"}).json()["items"][0]
+    questions = {q["id"]: q for q in api(url).get(f"/datasets/{dataset}/questions").json()["items"]}
+    record = api(url).get(f"/datasets/{dataset}/records", params={"include": "suggestions"}).json()["items"][0]
     assert [questions[s["question_id"]]["name"] for s in record["suggestions"]] == ["correction"]
     assert record["metadata"] == {"model": "abc", "words": 1.0}
     assert {q["name"]: q["required"] for q in questions.values()} == {
@@ -124,7 +76,7 @@ def test_only_the_correction_is_suggested_and_scores_are_metadata(url):
         "correction": False,
         "flag": False,
     }
-    described = http(url).get(f"/datasets/{dataset}").json()
+    described = api(url).get(f"/datasets/{dataset}").json()
     assert (described["guidelines"], described["distribution"]["min_submitted"]) == (guidelines_of(RULES), 2)
 
 
@@ -134,14 +86,14 @@ def test_drafts_come_as_drafts_and_other_projects_do_not_come(url):
     key = ensure_annotator(url, KEY, "robin", "a-long-password")
     record = records(url, address)[0]["id"]
     draft = {"status": "draft", "values": {"rating": {"value": 1}}}
-    http(url, key).post(f"/records/{record}/responses", json=draft).raise_for_status()
+    api(url, key).post(f"/records/{record}/responses", json=draft).raise_for_status()
     assert [(a.status, a.rating) for a in desk.answers("draft")] == [("draft", 1)]
 
 
 def test_an_edited_response_keeps_its_id_and_gets_a_later_time(url):
     desk = ArgillaDesk(url, KEY)
     address = desk.publish("edit-round-1", gold_items(1), RULES)
-    client = http(url, ensure_annotator(url, KEY, "kim", "a-long-password"))
+    client = api(url, ensure_annotator(url, KEY, "kim", "a-long-password"))
     record = records(url, address)[0]["id"]
     body = {"status": "submitted", "values": {"rating": {"value": 2}, "flag": {"value": "harmful"}}}
     response = client.post(f"/records/{record}/responses", json=body).raise_for_status().json()["id"]
@@ -168,3 +120,110 @@ def test_a_wrong_key_and_an_annotators_key_are_refused_with_advice(url):
 def test_scripted_annotators_need_a_published_set(url):
     with pytest.raises(ServiceError, match="publish it first"):
         annotate(url, KEY, "no-such-set", say=[].append)
+
+
+def dataset_id(address: str) -> str:
+    return address.split("/")[-2]
+
+
+SAID = {
+    "answers": {"rating": 2, "issues": ["voice"], "correction": "better", "safety": 5, "flag": "harmful"},
+    "drifted_slice": {"rating": 5, "factuality": 4},
+    "preference": {"preferred": "alternative"},
+    "data_sample": {"fit": "mend", "correction": "better"},
+    "red_team": {"failure": "yes", "severity": "critical", "correction": "better"},
+    "adjudication": {"preferred": "neither", "rating": 3, "correction": "mine"},
+}
+HOSTILE = "<script>x</script> & ![](http://there/x.png) $' <b>\n"
+
+
+@pytest.mark.parametrize("text_format", ["plain", "markdown", "chat"])
+def test_every_kind_is_published_answered_and_read_back(url, text_format):
+    desk = ArgillaDesk(url, KEY)
+    key = ensure_annotator(url, KEY, "robin", "a-long-password")
+    for kind, values in SAID.items():
+        form = ReviewForm("Rules", kind, ("voice", "style"), DIMENSIONS, text_format=text_format)
+        labels = {"slice": "billing", "_chosen": "gold"}
+        item = ReviewItem("i1", HOSTILE, HOSTILE + "A", "abc", {"words": 1.0}, [0.1] * 8, HOSTILE + "B", "def", labels)
+        address = desk.publish(f"kind-{text_format}-{kind}", [item], form)
+        answering = KEY if kind == "adjudication" else key  # nobody is named, so only owners adjudicate
+        respond(url, answering, records(url, address)[0]["id"], **values)
+    found = {answer.kind: answer for answer in desk.answers(f"kind-{text_format}-")}
+    assert {(a.prompt, a.answer, a.model) for a in found.values()} == {(HOSTILE, HOSTILE + "A", "abc")}
+    assert found["answers"].dimensions == {"safety": 5}
+    assert (found["answers"].issues, found["answers"].correction) == (("voice", "flag:harmful"), "better")
+    assert found["drifted_slice"].dimensions == {"factuality": 4}
+    assert found["preference"].alternative == HOSTILE + "B"
+    assert (found["preference"].preferred, found["preference"].alternative_model) == ("alternative", "def")
+    assert found["data_sample"].labels == {"slice": "billing", "_chosen": "gold", "fit": "mend"}
+    assert found["red_team"].labels["severity"] == "critical"
+    assert (found["adjudication"].preferred, found["adjudication"].correction) == (None, "mine")
+    assert {p.kind for p in desk.progress(f"kind-{text_format}-")} == set(SAID)
+
+
+def test_reviewers_are_shown_slices_and_scores_and_neither_models_nor_what_starts_with_an_underscore(url):
+    item = ReviewItem("i1", "p", "a", "abc", {"words": 1.0}, None, "b", "def", {"slice": "billing", "_chosen": "gold"})
+    address = ArgillaDesk(url, KEY).publish("blind-round-1", [item], ReviewForm("Rules", "preference"))
+    key = ensure_annotator(url, KEY, "robin", "a-long-password")
+    assert [record["metadata"] for record in seen(url, address, key)] == [{"slice": "billing", "words": 1.0}]
+    path = f"/me/datasets/{dataset_id(address)}/metadata-properties"
+    assert [p["name"] for p in api(url, key).get(path).json()["items"]] == ["slice", "words"]
+
+
+def test_similar_records_are_found_by_meaning(url):
+    near, far = [1.0, 0.0, 0.1], [0.0, 1.0, 0.0]
+    items = [ReviewItem(name, name, "a", "m", {}, v) for name, v in {"one": near, "two": near, "three": far}.items()]
+    address = ArgillaDesk(url, KEY).publish("near-round-1", items, RULES)
+    one = next(record for record in records(url, address) if record["external_id"] == "one")
+    query = {"query": {"vector": {"name": "meaning", "record_id": one["id"]}}}
+    path = f"/me/datasets/{dataset_id(address)}/records/search"
+    found = api(url).post(path, json=query).raise_for_status().json()["items"]
+    assert [item["record"]["external_id"] for item in found] == ["two", "three"]
+
+
+def test_progress_tells_who_is_waited_for(url):
+    desk = ArgillaDesk(url, KEY, workspace="waiting", annotators=("pat", "ada"))
+    keys = [ensure_annotator(url, KEY, name, "a-long-password", team="elsewhere") for name in ("pat", "ada")]
+    address = desk.publish("wait-round-1", gold_items(3), RULES)
+    first, second, third = [record["id"] for record in records(url, address)]
+    for key in keys:
+        respond(url, key, first, rating=5)
+    respond(url, keys[0], second, rating=4)
+    respond(url, keys[0], third, "draft", rating=4)
+    progress = desk.progress("wait")[0]
+    assert (progress.records, progress.completed, progress.min_submitted) == (3, 1, 2)
+    assert sorted(progress.waiting.values()) == [1, 2]
+
+
+def test_a_renamed_question_is_still_understood_and_a_record_made_by_hand_is_read(url):
+    desk = ArgillaDesk(url, KEY)
+    address = desk.publish("hand-round-1", gold_items(1), RULES)
+    path = f"/datasets/{dataset_id(address)}"
+    rating = next(q for q in api(url).get(f"{path}/questions").json()["items"] if q["name"] == "rating")
+    api(url).patch(f"/questions/{rating['id']}", json={"title": "Grade?"}).raise_for_status()
+    made = {"items": [{"fields": {"prompt": "by hand", "answer": "a"}}]}
+    api(url).post(f"{path}/records/bulk", json=made).raise_for_status()
+    for record in records(url, address):
+        respond(url, KEY, record["id"], rating=3)
+    by_hand = next(answer for answer in desk.answers("hand") if answer.prompt == "by hand")
+    assert {answer.rating for answer in desk.answers("hand")} == {3}
+    assert by_hand.item_id.startswith("argilla-")
+
+
+def test_a_discarded_response_comes_as_one(url):
+    desk = ArgillaDesk(url, KEY)
+    record = records(url, desk.publish("discard-round-1", gold_items(1), RULES))[0]["id"]
+    respond(url, KEY, record, "discarded")
+    assert [(a.status, a.rating) for a in desk.answers("discard")] == [("discarded", None)]
+
+
+def test_a_set_of_the_first_version_is_read_and_added_to(url):
+    """It had neither a kind nor dimensions, and everybody saw the model."""
+    desk = ArgillaDesk(url, KEY)
+    address = desk.publish("first-version-1", gold_items(1), RULES)
+    api(url).patch(f"/datasets/{dataset_id(address)}", json={"metadata": None}).raise_for_status()
+    assert KIND not in (api(url).get(f"/datasets/{dataset_id(address)}").json()["metadata"] or {})
+    desk.publish("first-version-1", gold_items(2), RULES)
+    for record in records(url, address):
+        respond(url, KEY, record["id"], rating=4)
+    assert {(a.kind, a.rating) for a in desk.answers("first-version")} == {("answers", 4)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -12,6 +12,7 @@ import httpx
 from tuneloop.adapters.argilla_connection import Json, connect, items_at, service
 from tuneloop.adapters.argilla_desk.forms import dataset_of, fields_of, metadata_of, vectors_of
 from tuneloop.adapters.argilla_desk.names import CORRECTION
+from tuneloop.adapters.argilla_desk.pages import records_in
 from tuneloop.adapters.argilla_desk.questions import questions_of
 from tuneloop.adapters.argilla_desk.records import record_of
 from tuneloop.adapters.argilla_desk.responses import answer_of, kind_of
@@ -24,13 +25,10 @@ from tuneloop.adapters.argilla_teams import (
     pseudonym,
     workspaces,
 )
-from tuneloop.errors import ServiceError
 from tuneloop.ports import ReviewAnswer, ReviewForm, ReviewItem, SetProgress
 
-_PAGE = 1000
-_BATCH = 250
-"""Argilla takes 500 records at a time; no answer then comes within the minute that we wait, on a slow machine."""
-_READINGS = 3
+_BATCH = 100
+"""Argilla takes 500 records at a time; they take as long each, and a batch must come back before the time is out."""
 
 
 class ArgillaDesk:
@@ -93,7 +91,7 @@ class ArgillaDesk:
                 answer_of(record, response, dataset, self._pseudonym)
                 for dataset in self._published(project)
                 if self._people_in(dataset)  # a set that nobody has touched need not be read
-                for record in self._records(dataset, include="responses")
+                for record in records_in(self._http, dataset["id"], include="responses")
                 for response in record.get("responses") or ()
             ]
         return sorted(found, key=lambda answer: (answer.submitted_at, answer.response_id))
@@ -180,43 +178,13 @@ class ArgillaDesk:
         return str(self._http.put(f"{path}/publish").raise_for_status().json()["id"])
 
     def _add_missing(self, dataset: str, items: Sequence[ReviewItem], form: ReviewForm) -> None:
-        there = {record["external_id"] for record in self._records({"id": dataset})}
+        there = {record["external_id"] for record in records_in(self._http, dataset)}
         questions = {q["name"]: q["id"] for q in items_at(self._http, f"datasets/{dataset}/questions")}
         missing = {item.id: item for item in items if item.id not in there}
         rows = [record_of(item, form, questions[CORRECTION]) for item in missing.values()]
         for start in range(0, len(rows), _BATCH):
             batch = {"items": rows[start : start + _BATCH]}
             self._http.post(f"datasets/{dataset}/records/bulk", json=batch).raise_for_status()
-
-    def _records(self, dataset: Mapping[str, Any], **query: str) -> Iterator[Json]:
-        """All records, each once.
-
-        Argilla pages by the time of insertion, which records of one batch can share, so that a page may repeat one of
-        the last and leave another out. What was left out is found with pages cut elsewhere.
-
-        Raises:
-            ServiceError: it was not found; the next attempt will.
-        """
-        seen: set[str] = set()
-        for reading in range(_READINGS):
-            total = 0
-            for page in self._pages(dataset["id"], query, _PAGE - reading * 7):
-                total = page["total"]
-                yield from (record for record in page["items"] if record["id"] not in seen)
-                seen.update(record["id"] for record in page["items"])
-            if len(seen) >= total:
-                return
-        raise ServiceError(f"Argilla showed only {len(seen)} of {total} records; try again")
-
-    def _pages(self, dataset: str, query: Mapping[str, str], size: int) -> Iterator[Json]:
-        offset = 0
-        while True:
-            path, where = f"datasets/{dataset}/records", {"offset": offset, "limit": size}
-            page: Json = self._http.get(path, params={**query, **where}).raise_for_status().json()
-            yield page
-            offset += len(page["items"])
-            if len(page["items"]) < size:
-                return
 
 
 def _answered(pending: Mapping[str, int] | None) -> int:
