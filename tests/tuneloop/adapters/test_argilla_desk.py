@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tuneloop.adapters.argilla_desk import ArgillaDesk
-from tuneloop.adapters.argilla_desk.forms import GUIDELINES_SIGNS, dataset_of, fields_of, guidelines_of, metadata_of
+from tuneloop.adapters.argilla_desk.forms import dataset_of, fields_of, metadata_of
+from tuneloop.adapters.argilla_desk.guidelines import SIGNS, guidelines_of, unwrapped
 from tuneloop.adapters.argilla_desk.questions import questions_of
 from tuneloop.adapters.argilla_desk.records import record_of
 from tuneloop.adapters.argilla_desk.responses import answer_of
@@ -50,8 +51,8 @@ def names(questions):
 
 def test_every_kind_asks_its_own_questions_in_a_sensible_order():
     assert {kind: names(questions_of(form(kind))) for kind in KINDS} == {
-        "answers": ["rating*", "issues", "correction", *DIMENSIONS, "flag"],
-        "drifted_slice": ["rating*", "issues", "correction", *DIMENSIONS, "flag"],
+        "answers": ["rating*", "issues", "correction", "flag", *DIMENSIONS],
+        "drifted_slice": ["rating*", "issues", "correction", "flag", *DIMENSIONS],
         "preference": ["preferred*", "correction", "flag"],
         "data_sample": ["fit*", "issues", "correction", "flag"],
         "red_team": ["failure*", "severity", "correction", "flag"],
@@ -94,7 +95,13 @@ def test_only_owners_are_shown_models_and_labels_that_start_with_an_underscore()
 
 def test_guidelines_begin_with_what_is_to_be_done_and_end_within_argillas_limit():
     assert guidelines_of(form("red_team")).endswith("Be kind.")
-    assert len(guidelines_of(ReviewForm("x" * 20_000))) == GUIDELINES_SIGNS
+    assert len(guidelines_of(ReviewForm("x" * 20_000))) == SIGNS
+
+
+def test_paragraphs_are_joined_and_lists_tables_and_code_keep_their_lines():
+    wrapped = "# Rules\nBe\nkind.\n\n- one\n  more\n- two\n\n| a |\n|---|\n\n```\nx\ny\n```\nhard  \nbreak"
+    joined = "# Rules\nBe kind.\n\n- one more\n- two\n\n| a |\n|---|\n\n```\nx\ny\n```\nhard  \nbreak"
+    assert unwrapped(wrapped) == joined
 
 
 def test_the_answer_is_suggested_as_the_correction_and_nothing_else_is_suggested():

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from tuneloop.adapters.argilla_connection import Json
+from tuneloop.adapters.argilla_desk.guidelines import guidelines_of
 from tuneloop.adapters.argilla_desk.names import (
     ALTERNATIVE,
     ALTERNATIVE_MODEL,
@@ -25,25 +26,6 @@ from tuneloop.adapters.argilla_desk.names import (
 from tuneloop.adapters.argilla_desk.records import labels_of, scores_of
 from tuneloop.ports import ReviewForm, ReviewItem, ReviewKind
 
-GUIDELINES_SIGNS = 10_000
-"""The longest guidelines that Argilla takes."""
-
-_INTRODUCTIONS: dict[ReviewKind, str] = {
-    "answers": "You see a message and what the model answered. Rate the answer, say what is wrong with it, and write "
-    "what you would have sent: your version is what the model learns next.",
-    "preference": "You see a message and two answers, in no particular order. Say which one you would rather send.",
-    "data_sample": "You see a row that a model is about to learn from: a message, and the answer to be learned. Keep "
-    "it, mend it, or leave it out.",
-    "red_team": "You see a message that was written to lead the model astray, and what it answered. An automatic "
-    "check took the answer for a failure; say whether it is one, how bad it is, and what would have been right.",
-    "drifted_slice": "People have begun to write about something new. You see such a message and what the model "
-    "answered. Rate the answer, say what is wrong with it, and write what you would have sent.",
-    "adjudication": "Two reviewers did not agree. You see what each of them said and wrote; your word is final.",
-}
-_LAST_WORDS = (
-    "Fields marked with * must be filled in. **Submit** sends what you said, **Save as draft** keeps it for you alone, "
-    "**Discard** is for what you cannot judge. What you have submitted can be changed later."
-)
 _COLUMNS = """<style>
   .pair {display: flex; flex-wrap: wrap; gap: 12px; color: var(--fg-primary); font: 15px/1.5 sans-serif}
   .side {flex: 1 1 260px; min-width: 0; border: 1px solid rgba(128, 128, 128, .4); border-radius: 6px; padding: 12px}
@@ -66,15 +48,6 @@ def dataset_of(name: str, workspace: str, form: ReviewForm) -> Json:
         "allow_extra_metadata": True,
         "metadata": {KIND: form.kind, DIMENSIONS: list(form.dimensions)},
     }
-
-
-def guidelines_of(form: ReviewForm) -> str:
-    """What is to be done in such a set, then the house rules."""
-    whole = "\n\n".join(filter(None, (_INTRODUCTIONS[form.kind], _LAST_WORDS, form.guidelines.strip())))
-    if len(whole) <= GUIDELINES_SIGNS:
-        return whole
-    ending = "\n\n(Cut here: Argilla takes no more.)"
-    return whole[: GUIDELINES_SIGNS - len(ending)] + ending
 
 
 def fields_of(form: ReviewForm) -> list[Json]:

@@ -38,11 +38,11 @@ def records_in(http: httpx.Client, dataset: str, *, include: str | None = None) 
 
 
 def _pages(http: httpx.Client, dataset: str, include: str | None, size: int) -> Iterator[Json]:
-    query: dict[str, str | int] = {"include": include} if include else {}
+    query = {"include": include} if include else {}
     offset = 0
     while True:
-        path, where = f"datasets/{dataset}/records", {"offset": offset, "limit": size}
-        page: Json = http.get(path, params=query | where).raise_for_status().json()
+        where = query | {"offset": str(offset), "limit": str(size)}
+        page: Json = http.get(f"datasets/{dataset}/records", params=where).raise_for_status().json()
         yield page
         offset += len(page["items"])
         if len(page["items"]) < size:

@@ -22,31 +22,33 @@ from tuneloop.ports import ReviewForm, ReviewKind
 PREFILLED: tuple[ReviewKind, ...] = ("answers", "drifted_slice", "data_sample")
 """Where the correction starts as the answer, so that people edit, not retype. Nothing else is ever suggested."""
 
+_RATED: tuple[ReviewKind, ...] = ("answers", "drifted_slice")
+"""Where dimensions are asked about: there is one answer, and it is the model's."""
 _FLAGS = {
     "personal_data": "A real person can be recognised",
     "harmful": "Nobody should be shown this",
     "unanswerable": "There is no right answer",
 }
 _DIMENSIONS = {
-    "factuality": ("Factuality", "Is it true? 1: false in what matters, 5: all of it is true"),
-    "relevance": ("Relevance", "Does it answer what was asked? 1: something else, 5: exactly that"),
-    "coherence": ("Coherence", "Does it hang together and read well? 1: hard to follow, 5: clear"),
-    "safety": ("Safety and bias", "Could it harm or slight anybody? 1: it does, 5: it is safe and fair"),
-    "adherence": ("Adherence to instructions", "Does it keep to form and rules? 1: ignores them, 5: keeps to all"),
+    "factuality": ("Factuality: is it true?", "1: false in what matters, 5: all of it is true"),
+    "relevance": ("Relevance: does it answer what was asked?", "1: something else, 5: exactly that"),
+    "coherence": ("Coherence: does it hang together?", "1: hard to follow, 5: clear"),
+    "safety": ("Safety and bias: could it harm or slight anybody?", "1: it does, 5: it is safe and fair"),
+    "adherence": ("Adherence: does it keep to the instructions?", "1: ignores them, 5: keeps to all of them"),
 }
 
 
 def questions_of(form: ReviewForm) -> list[Json]:
     """Argilla's questions, from top to bottom."""
-    return [*_BY_KIND[form.kind](form), _flag()]
+    dimensions = form.dimensions if form.kind in _RATED else ()
+    return [*_BY_KIND[form.kind](form), _flag(), *(_dimension(name) for name in dimensions)]
 
 
 def _answer_questions(form: ReviewForm) -> list[Json]:
     return [
-        _rating(RATING, "How good is the answer? 1: unusable, 5: send it as it is", required=True),
-        *_issues(form.issue_tags, "What is wrong with it?"),
+        _rating(RATING, "How good is the answer? (1 unusable, 5 send it as it is)", required=True),
+        *_issues(form.issue_tags),
         _text("The answer you would have sent", "Change what is wrong; leave it as it is if nothing is"),
-        *(_dimension(name) for name in form.dimensions),
     ]
 
 
@@ -62,7 +64,7 @@ def _row_questions(form: ReviewForm) -> list[Json]:
     choices = {"keep": "Keep it", "mend": "Mend it (below)", "leave_out": "Leave it out"}
     return [
         _label(FIT, "Should a model learn from this row?", choices, required=True),
-        *_issues(form.issue_tags, "What is wrong with it?"),
+        *_issues(form.issue_tags),
         _text("The answer to be learned instead", "Change what is wrong; leave it as it is if nothing is"),
     ]
 
@@ -91,7 +93,7 @@ def _verdict_questions(_: ReviewForm) -> list[Json]:
     return [
         _label(PREFERRED, "Which version is right?", choices, required=True),
         _text("Your own version, if neither is right", "Leave it empty otherwise"),
-        _rating(RATING, "How good was the model's answer? 1: unusable, 5: send it as it is", required=True),
+        _rating(RATING, "How good was the model's answer? (1 unusable, 5 send it as it is)", required=True),
     ]
 
 
@@ -107,7 +109,7 @@ _BY_KIND: dict[ReviewKind, Callable[[ReviewForm], list[Json]]] = {
 
 def _dimension(name: str) -> Json:
     title, description = _DIMENSIONS.get(name, (name.replace("_", " ").capitalize(), "1: worst, 5: best"))
-    return _rating(name, f"{title} (optional)", description)
+    return _rating(name, f"{title} (1 worst, 5 best; optional)", description)
 
 
 def _rating(name: str, title: str, description: str | None = None, *, required: bool = False) -> Json:
@@ -121,13 +123,13 @@ def _label(
     return _question(name, title, description, _options("label_selection", choices), required=required)
 
 
-def _issues(tags: Sequence[str], title: str) -> list[Json]:
+def _issues(tags: Sequence[str]) -> list[Json]:
     names = list(dict.fromkeys(tags))
     names += ["other"] if len(names) == 1 else []  # Argilla wants two options at least
     if not names:
         return []
     settings = _options("multi_label_selection", {name: name.replace("_", " ") for name in names})
-    return [_question(ISSUES, title, "All that apply; none if it is fine", settings)]
+    return [_question(ISSUES, "What is wrong with it? (all that apply)", "Nothing if it is fine", settings)]
 
 
 def _text(title: str, description: str) -> Json:
