@@ -12,6 +12,7 @@ class SentenceLength(RowMetric):
     """In words, so not between 0 and 1; an empty answer has 0."""
 
     lower_is_better = True
+    needs_expected = False
 
     def score_rows(self, answers: Sequence[str], expected: Sequence[str]) -> list[float]:  # noqa: ARG002 (needs none)
         return [mean_words(answer) for answer in answers]

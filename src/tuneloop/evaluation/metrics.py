@@ -76,6 +76,15 @@ def lower_is_better(names: Sequence[str], root: Path) -> frozenset[str]:
     return frozenset(file.name for file in _metric_files(names, root) if file.lower_is_better)
 
 
+def without_expected(names: Sequence[str], root: Path) -> list[str]:
+    """Those of the metrics that also score an answer where nobody knows the right one.
+
+    Raises:
+        RecipeError: as `check_names`.
+    """
+    return [name for name, file in zip(names, _metric_files(names, root), strict=True) if not file.needs_expected]
+
+
 def identity(names: Sequence[str], root: Path, json_schema: str | None = None) -> dict[str, str]:
     """What scores depend on besides texts and recipe, by name: hashes of metric files and of the JSON Schema.
 

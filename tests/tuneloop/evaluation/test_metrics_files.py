@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tuneloop.errors import RecipeError
-from tuneloop.evaluation.metrics import AVAILABLE, check_names, identity, lower_is_better
+from tuneloop.evaluation.metrics import AVAILABLE, check_names, identity, lower_is_better, without_expected
 
 ROOT = Path(__file__).parents[3]
 OWN = '''"""How often the answer says please."""
@@ -37,6 +37,13 @@ def test_the_direction_of_a_metric_is_read_from_its_file(tmp_path: Path) -> None
     names = ["rouge_l", "repetition", "length_difference", "manners.py", "rudeness.py", "noise.py"]
     assert lower_is_better(names, tmp_path) == {"repetition", "length_difference", "rudeness", "noise"}
     assert lower_is_better(["examples/metrics/sentence_length.py"], ROOT) == {"sentence_length"}
+
+
+def test_a_metric_says_whether_it_scores_answers_where_nobody_knows_the_right_one(tmp_path: Path) -> None:
+    (tmp_path / "manners.py").write_text(OWN.replace("    def", "    needs_expected = False\n\n    def"))
+    (tmp_path / "silent.py").write_text(OWN)
+    assert without_expected(list(AVAILABLE), tmp_path) == ["repetition", "term_accuracy", "valid_json"]
+    assert without_expected(["manners.py", "silent.py"], tmp_path) == ["manners.py"]
 
 
 def test_a_metric_is_looked_at_without_being_run(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ class Repetition(RowMetric):
     """0 for answers of fewer than four words."""
 
     lower_is_better = True
+    needs_expected = False
 
     def score_rows(self, answers: Sequence[str], expected: Sequence[str]) -> list[float]:  # noqa: ARG002 (needs none)
         return [_share_said_before(plain_words(answer)) for answer in answers]

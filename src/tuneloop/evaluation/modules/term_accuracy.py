@@ -9,7 +9,9 @@ from tuneloop.evaluation.modules.scoring.terms import share_of_terms_kept
 
 
 class TermAccuracy(RowMetric):
-    """1 where no term applies."""
+    """1 where no term applies. Without an expected answer the forbidden terms alone do."""
+
+    needs_expected = False
 
     def score_rows(self, answers: Sequence[str], expected: Sequence[str]) -> list[float]:
         terms = self.options.terms

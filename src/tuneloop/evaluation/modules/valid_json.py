@@ -11,6 +11,8 @@ from tuneloop.evaluation.modules.scoring.row_metric import RowMetric
 class ValidJson(RowMetric):
     """Form only: the expected answer is not looked at."""
 
+    needs_expected = False
+
     def score_rows(self, answers: Sequence[str], expected: Sequence[str]) -> list[float]:  # noqa: ARG002 (form needs none)
         form = self.options.answer
         schema = read_schema(form.json_schema, self.options.root) if form.json_schema else None

@@ -24,6 +24,7 @@ class MetricFile:
     source: str
     description: str
     lower_is_better: bool
+    needs_expected: bool
 
 
 def built_in_files() -> Iterator[Path]:
@@ -63,7 +64,9 @@ def read_metric_file(path: Path) -> MetricFile:
     if len(classes) != 1:
         raise RecipeError(f"the metric {path.name} has {len(classes)} classes that inherit from RowMetric; write one")
     about = (ast.get_docstring(tree) or "").split("\n", 1)[0]
-    return MetricFile(path.stem, path, source, about, _says_lower(path, classes[0]))
+    lower = _says(path, classes[0], "lower_is_better", default=False)
+    needs = _says(path, classes[0], "needs_expected", default=True)
+    return MetricFile(path.stem, path, source, about, lower, needs)
 
 
 def _own_file(name: str, root: Path) -> Path:
@@ -91,12 +94,12 @@ def _is_row_metric(base: ast.expr) -> bool:
     return "RowMetric" in {getattr(base, "id", None), getattr(base, "attr", None)}
 
 
-def _says_lower(path: Path, node: ast.ClassDef) -> bool:
+def _says(path: Path, node: ast.ClassDef, name: str, *, default: bool) -> bool:
     for statement in node.body:
         targets = statement.targets if isinstance(statement, ast.Assign) else [getattr(statement, "target", None)]
-        if any(isinstance(target, ast.Name) and target.id == "lower_is_better" for target in targets):
+        if any(isinstance(target, ast.Name) and target.id == name for target in targets):
             value = getattr(statement, "value", None)
             if not (isinstance(value, ast.Constant) and isinstance(value.value, bool)):
-                raise RecipeError(f"the metric {path.name} must say `lower_is_better = True` or False, as a plain word")
+                raise RecipeError(f"the metric {path.name} must say `{name} = True` or False, as a plain word")
             return value.value
-    return False
+    return default

@@ -17,11 +17,13 @@ class RowMetric(evaluate.Metric, ABC):  # type: ignore[misc]
     """A module of the `evaluate` library with one number per answer: the gate compares models row by row.
 
     A subclass is a file of its own, which is loaded by its path. The first line of the file's docstring describes the
-    metric. `lower_is_better` is read from the source before the file is run, so it must be written as True or False.
-    `options` is what the recipe says of answers.
+    metric. `lower_is_better` and `needs_expected` are read from the source before the file is run, so they must be
+    written as True or False. Where no expected answer is needed, it may be "": such a metric also scores answers to
+    prompts that nobody has answered before. `options` is what the recipe says of answers.
     """
 
     lower_is_better: ClassVar[bool] = False
+    needs_expected: ClassVar[bool] = True
     options = MetricOptions()
 
     @abstractmethod
