@@ -82,7 +82,7 @@ class Demo:
         self.tuneloop("run", RECIPE)
 
     def people(self) -> None:
-        review = self.rounds()[0].review
+        review = next((r for r in self.rounds()[0].reviews if r.kind == "answers"), None)
         if review is None:
             raise TuneloopError("round 1 put nothing before people: is the review switched off in the recipe?")
         state = known_state(self.settings)

@@ -123,11 +123,11 @@ def test_the_first_round_runs_on_the_worker_and_is_reported(project: Project) ->
     assert round_["gate"]["decision"] == "promote"
     assert round_["gate"]["reasons"]
     assert set(round_["metrics"]["valid_json"]) == {"value", "low", "high", "n"}
-    assert round_["review"]["records"] == 6
+    assert round_["reviews"][0]["records"] == 6
 
 
 def test_two_annotators_answer_and_their_corrections_are_trained_on_with_their_origin(project: Project) -> None:
-    review_set = project.report()[0]["review"]["review_set"]
+    review_set = project.report()[0]["reviews"][0]["review_set"]
     url, key = project.state.url("argilla"), project.state.argilla_api_key
     assert annotate(url, key, review_set, say=lambda _: None) == 12
     assert annotate(url, key, review_set, say=lambda _: None) == 0, "what is answered is not pending any more"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import fcntl
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from tuneloop.history.promotion_checks import served_by
+from tuneloop.ports import ModelVersion
 from tuneloop.results import Round
 
 
@@ -68,3 +69,16 @@ def reviewed_model(round_: Round, champion: Mapping[str, str] | None) -> tuple[s
     if champion is None or round_.verdict.decision == "needs_review":
         return round_.served_path or round_.training.model, round_.candidate.model_hash
     return served_by(champion)
+
+
+def other_model(round_: Round, reviewed_hash: str, versions: Sequence[ModelVersion]) -> tuple[str, str] | None:
+    """(folder, hash) of the model that the reviewed one is compared with: of candidate and champion the other one.
+
+    The champion is the one that the round was judged against; it may have been replaced since. None: there was none, it
+    is the same model, or its folder is gone.
+    """
+    champion = round_.champion.model_hash if round_.champion else None
+    served = [(round_.served_path or round_.training.model, round_.candidate.model_hash)]
+    served += [served_by(v.tags) for v in versions if served_by(v.tags)[1] == champion]
+    others = [(path, found) for path, found in served if found != reviewed_hash and path and Path(path).is_dir()]
+    return others[0] if champion is not None and others else None

@@ -51,7 +51,7 @@ def _summarise_round(round_: Round) -> dict[str, Any]:
         "model_hash": training.model_hash,
         "model_version": round_.model_version,
         "mlflow_run_id": round_.mlflow_run_id,
-        "review": round_.review.model_dump() if round_.review else None,
+        "reviews": [review.model_dump() for review in round_.reviews],
         "feedback": round_.feedback.model_dump(exclude={"folder"}) if round_.feedback else None,
         "seconds": {name: round(cost.seconds, 1) for name, cost in step_costs(round_).items()},
         "peak_rss_mib": {name: round(cost.peak_rss_mib) for name, cost in step_costs(round_).items()},

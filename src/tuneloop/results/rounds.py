@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from pydantic import model_validator
+
 from tuneloop.results.data import DataReport
 from tuneloop.results.evaluation import EvaluationReport, Opinion, Verdict
 from tuneloop.results.private_test import PrivateReport
@@ -12,9 +14,16 @@ from tuneloop.results.training import TrainingReport
 
 
 class ReviewReport(Result):
+    """A review set that was put before people."""
+
     review_set: str
     url: str
     records: int
+    kind: str = "answers"
+    counts: dict[str, int] = {}
+    """What chose the records -> how many of them."""
+    notes: list[str] = []
+    """Where the set is not what the recipe asks for, and why."""
 
 
 class FeedbackReport(Result):
@@ -37,6 +46,8 @@ class DriftReport(Result):
     effect: float | None = None
     nearest_terms: list[str] = []
     window_id: str | None = None
+    window_end: str | None = None
+    """Traffic id of the window's last row."""
 
 
 class Round(Result):
@@ -67,6 +78,15 @@ class Round(Result):
     """Git commit of the project, Python, platform, device, and the versions of the libraries that decide the result."""
     model_version: str | None = None
     mlflow_run_id: str | None = None
-    review: ReviewReport | None = None
+    reviews: list[ReviewReport] = []
     private_test: PrivateReport | None = None
     """Means on the private rows; only of a model that was to be promoted, and made after the verdict."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_review(cls, content: Any) -> Any:
+        """Rounds of 0.1 had one review set at most, under `review`."""
+        if isinstance(content, dict) and "review" in content:
+            rest = {name: value for name, value in content.items() if name != "review"}
+            return rest | ({"reviews": [content["review"]]} if content["review"] else {})
+        return content

@@ -9,10 +9,13 @@ from tuneloop.history.rounds import (
     find_round,
     load_rounds,
     one_turn_at_a_time,
+    other_model,
     reviewed_model,
     rounds_folder,
     save_round,
 )
+from tuneloop.ports import ModelVersion
+from tuneloop.results import Round
 
 
 def test_rounds_come_back_as_they_were_saved_in_order(tmp_path: Path) -> None:
@@ -77,3 +80,32 @@ def test_people_judge_what_is_served_and_a_candidate_that_waits_for_them() -> No
     verdict = round_.verdict.model_copy(update={"decision": "needs_review"})
     waiting = round_.model_copy(update={"verdict": verdict, "served_path": "gguf"})
     assert reviewed_model(waiting, champion) == ("gguf", round_.candidate.model_hash)
+
+
+def registered(folder: Path, model_hash: str) -> ModelVersion:
+    folder.mkdir()
+    return ModelVersion("1", "run", "2026", (), {"model_path": str(folder), "model_hash": model_hash})
+
+
+def test_the_reviewed_model_is_compared_with_the_other_of_candidate_and_champion(tmp_path: Path) -> None:
+    round_ = make_round(2, champion=make_round(1).candidate.model_copy(update={"model_hash": "old"}))
+    round_ = round_.model_copy(update={"served_path": str(tmp_path)})
+    versions = [registered(tmp_path / "old", "old"), registered(tmp_path / "new", "another")]
+    candidate = round_.candidate.model_hash
+    assert other_model(round_, candidate, versions) == (str(tmp_path / "old"), "old")
+    assert other_model(round_, "old", versions) == (str(tmp_path), candidate)
+
+
+def test_there_is_no_other_model_before_the_first_champion_or_when_its_folder_is_gone(tmp_path: Path) -> None:
+    first = make_round(1).model_copy(update={"champion": None, "served_path": str(tmp_path)})
+    assert other_model(first, first.candidate.model_hash, []) is None
+    round_ = make_round(2, champion=make_round(1).candidate.model_copy(update={"model_hash": "old"}))
+    gone = ModelVersion("1", "run", "2026", (), {"model_path": str(tmp_path / "gone"), "model_hash": "old"})
+    assert other_model(round_, round_.candidate.model_hash, [gone]) is None
+
+
+def test_a_round_of_an_earlier_release_had_one_review_set_at_most() -> None:
+    content = make_round(1).model_dump(exclude={"reviews"})
+    old = {"review_set": "desk-round-1", "url": "http://desk", "records": 16}
+    assert [r.review_set for r in Round.model_validate(content | {"review": old}).reviews] == ["desk-round-1"]
+    assert Round.model_validate(content | {"review": None}).reviews == []
