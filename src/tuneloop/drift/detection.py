@@ -49,6 +49,24 @@ def compare(
     return Comparison((1 + hits) / (1 + permutations), observed, n, m)
 
 
+def witness(
+    reference: NDArray[np.float32], window: NDArray[np.float32], rows: NDArray[np.float32], *, seed: int
+) -> NDArray[np.float64]:
+    """For each of the rows, shape (k, d): how much more it is like the window than like the reference.
+
+    The difference of its mean kernel with either; where the squared MMD is the distance of two distributions, this
+    says where they differ (Gretton et al., 2012, section 2.3). Positive: nearer to the window. `seed` is that of the
+    bandwidth's sample.
+    """
+    known = np.concatenate([window, reference]).astype(np.float32)
+    bandwidth = _bandwidth(known, np.random.default_rng(seed))
+    norms = np.einsum("ij,ij->i", rows, rows)[:, None] + np.einsum("ij,ij->i", known, known)[None, :]
+    kernel = np.exp(-np.maximum(norms - 2 * rows @ known.T, 0) / bandwidth)
+    near_window = kernel[:, : len(window)].mean(axis=1, dtype=np.float64)
+    near_reference = kernel[:, len(window) :].mean(axis=1, dtype=np.float64)
+    return np.asarray(near_window - near_reference)
+
+
 def _shuffles(
     is_window: NDArray[np.float32], permutations: int, random: np.random.Generator
 ) -> list[NDArray[np.float32]]:
@@ -58,12 +76,15 @@ def _shuffles(
 
 def _kernel(rows: NDArray[np.float32], random: np.random.Generator) -> NDArray[np.float32]:
     """Gaussian kernel of all pairs, the diagonal set to 0 as the unbiased estimate wants it."""
-    sample = random.choice(len(rows), min(len(rows), _HEURISTIC_ROWS), replace=False)
-    between = _squared_distances(rows[sample])
-    bandwidth = float(np.median(between[np.triu_indices(len(sample), 1)])) or 1.0
-    kernel: NDArray[np.float32] = np.exp(-_squared_distances(rows) / bandwidth)
+    kernel: NDArray[np.float32] = np.exp(-_squared_distances(rows) / _bandwidth(rows, random))
     np.fill_diagonal(kernel, 0.0)
     return kernel
+
+
+def _bandwidth(rows: NDArray[np.float32], random: np.random.Generator) -> float:
+    sample = random.choice(len(rows), min(len(rows), _HEURISTIC_ROWS), replace=False)
+    between = _squared_distances(rows[sample])
+    return float(np.median(between[np.triu_indices(len(sample), 1)])) or 1.0
 
 
 def _squared_distances(rows: NDArray[np.float32]) -> NDArray[np.float32]:

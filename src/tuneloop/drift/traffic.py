@@ -55,6 +55,13 @@ def read_since(file: Path, after: str | None = None) -> list[TrafficRow]:
     return list(rows.values())
 
 
+def read_window(file: Path, end: str, rows: int) -> list[TrafficRow]:
+    """The `rows` rows that end with the one of id `end`, in the order of the log; none if that is gone from it."""
+    found = read_since(file)
+    ends = [position for position, row in enumerate(found, 1) if row.id == end]
+    return found[max(ends[0] - rows, 0) : ends[0]] if ends else []
+
+
 def _line(row: TrafficRow) -> bytes:
     known = {name: value for name, value in asdict(row).items() if value is not None}
     return json.dumps(known, ensure_ascii=False).encode(errors="replace") + b"\n"

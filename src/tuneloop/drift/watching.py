@@ -34,6 +34,8 @@ class _State(BaseModel):
     """Positive windows running, each of other rows."""
     drifted_at: datetime | None = None
     last: DriftReport | None = None
+    drift: DriftReport | None = None
+    """The last report that said drift; people are asked about its window."""
     unannounced: DriftReport | None = None
 
 
@@ -79,6 +81,11 @@ def watch(
     return _settle(state, report, state_file, announce) if report.status == "drift" else report
 
 
+def last_drift(state_file: Path) -> DriftReport | None:
+    """The last drift that the watch has found; None while there was none."""
+    return _read(state_file).drift
+
+
 def _tested(
     window: Sequence[TrafficRow],
     window_id: str,
@@ -100,6 +107,7 @@ def _tested(
         effect=comparison.effect,
         nearest_terms=nearest_terms(reference_texts, prompts) if _is_positive(comparison, config) else [],
         window_id=window_id,
+        window_end=window[-1].id,
     )
 
 
@@ -120,6 +128,7 @@ def _after(state: _State, report: DriftReport, window: Sequence[TrafficRow], con
         positives=0 if drifted else state.positives + 1,
         drifted_at=now if drifted else state.drifted_at,
         last=report,
+        drift=report if drifted else state.drift,
         unannounced=report if drifted else None,
     )
 

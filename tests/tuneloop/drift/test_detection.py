@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tuneloop.drift.detection import compare
+from tuneloop.drift.detection import compare, witness
 
 
 def cloud(rows: int, seed: int, centre: float = 0.0, dimensions: int = 16) -> np.ndarray:
@@ -54,3 +54,21 @@ def test_identical_rows_do_not_break_the_bandwidth():
 def test_one_row_is_too_few():
     with pytest.raises(ValueError, match="2 rows"):
         compare(cloud(10, 1), cloud(1, 2), seed=1)
+
+
+def test_the_witness_says_which_rows_are_like_the_window():
+    old, new = cloud(120, 1), cloud(60, 2, 4.0)
+    said = witness(old[:80], new[:40], np.concatenate([old[80:], new[40:]]), seed=1)
+    new_first = np.argsort(-said)[:20]
+    assert (new_first >= 40).mean() >= 0.8
+    assert said[:40].mean() < 0.05 < said[40:].mean()
+
+
+def test_the_mean_of_the_witness_over_both_sides_gives_the_squared_mmd():
+    window, reference = cloud(30, 1, 2.0), cloud(50, 2)
+    said = witness(reference, window, np.concatenate([window, reference]), seed=1)
+    both = np.concatenate([window, reference]).astype(np.float64)
+    squared = ((both[:, None] - both[None]) ** 2).sum(-1)
+    kernel = np.exp(-squared / np.median(squared[np.triu_indices(80, 1)]))
+    biased = kernel[:30, :30].mean() + kernel[30:, 30:].mean() - 2 * kernel[:30, 30:].mean()
+    assert said[:30].mean() - said[30:].mean() == pytest.approx(biased, abs=1e-5)

@@ -4,7 +4,7 @@ from dataclasses import asdict
 
 import pytest
 
-from tuneloop.drift.traffic import TrafficRow, append, read_since
+from tuneloop.drift.traffic import TrafficRow, append, read_since, read_window
 
 
 def row(n: int, **changes) -> TrafficRow:
@@ -100,3 +100,10 @@ def test_several_processes_may_append_at_once(log):
         children.append(pid)
     assert [os.waitpid(pid, 0)[1] for pid in children] == [0] * 4
     assert len(read_since(log)) == 100
+
+
+def test_a_window_ends_with_the_row_it_is_named_by(log):
+    append(log, [row(n) for n in range(6)])
+    assert read_window(log, "t3", 2) == [row(2), row(3)]
+    assert read_window(log, "t1", 40) == [row(0), row(1)]
+    assert read_window(log, "gone", 2) == []

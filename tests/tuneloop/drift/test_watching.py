@@ -3,8 +3,8 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
-from tuneloop.drift.traffic import TrafficRow, append
-from tuneloop.drift.watching import watch
+from tuneloop.drift.traffic import TrafficRow, append, read_window
+from tuneloop.drift.watching import last_drift, watch
 from tuneloop.errors import DataError
 from tuneloop.recipes import Drift
 
@@ -94,6 +94,18 @@ def test_a_new_topic_is_drift_named_and_announced_once(desk):
     assert desk.look().status == "no_traffic"
     assert desk.look(hours=48).status == "no_traffic"
     assert desk.announced == [report]
+
+
+def test_the_last_drift_is_known_for_ever_and_its_rows_are_found_again(desk):
+    assert last_drift(desk.state) is None
+    desk.send(NEW, 50)
+    report = desk.look()
+    desk.send(OLD, 40)
+    assert desk.look(hours=48).status == "no_drift"
+    assert last_drift(desk.state) == report
+    assert [row.id for row in read_window(desk.log, report.window_end, report.window_rows)] == [
+        f"t{n}" for n in range(10, 50)
+    ]
 
 
 def test_new_traffic_after_a_drift_waits_for_the_cool_down(desk):
