@@ -9,6 +9,7 @@ from prefect.runtime import flow_run
 
 from tasks import wiring
 from tasks.drift import compare_traffic
+from tasks.publishing import publish_drifted_slice
 from tuneloop.history.rounds import load_rounds
 from tuneloop.results import DriftReport
 
@@ -32,4 +33,6 @@ def drift_watch(recipe: str = "deployments/recipes/support-desk.yaml") -> DriftR
     if not rounds:
         logger.info("no round yet, so there is nothing to compare with")
         return None
-    return compare_traffic(spec, recipe, rounds[-1])
+    report = compare_traffic(spec, recipe, rounds[-1])
+    publish_drifted_slice(spec, rounds[-1])
+    return report

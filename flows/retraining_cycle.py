@@ -19,15 +19,16 @@ from tasks.evaluation import evaluation_of, judge
 from tasks.evaluation_display import keep_model_card
 from tasks.opinions import opinions_on
 from tasks.private_test import private_score
-from tasks.publishing import publish_review
+from tasks.publishing import publish_data_sample, publish_round_sets
 from tasks.registry import champion_of, promote, register
+from tasks.review_prompts import check_review
 from tasks.rounds import keep_round
 from tasks.served import served_of
 from tasks.training import base_model, start_of, trained_model, training_key
 from tuneloop.errors import TuneloopError
 from tuneloop.history.environment import environment_of
 from tuneloop.history.promotion_checks import served_by
-from tuneloop.history.rounds import begin_round, find_round, load_rounds, one_turn_at_a_time, reviewed_model
+from tuneloop.history.rounds import begin_round, find_round, load_rounds, one_turn_at_a_time
 from tuneloop.recipes import Recipe
 from tuneloop.results import DataReport, FeedbackReport, Round
 from tuneloop.training.base_models import folder_hash
@@ -58,8 +59,10 @@ def turn(spec: Recipe, recipe: str, trigger: Trigger) -> None:
     """Collect and validate; train only what has not been trained; finish what was cut off."""
     require_engine(spec.evaluation.artefact)
     base = base_model(spec.model)
+    check_review(spec)
     feedback = collect_feedback(spec)
     data = data_version(spec, Path(base))
+    publish_data_sample(spec, data)
     key = training_key(spec, folder_hash(Path(base)), data.version)
     round_ = find_round(load_rounds(wiring.workspace(), spec.name), training_key=key)
     if round_ is None:
@@ -120,14 +123,10 @@ def finish(spec: Recipe, recipe: str, base: str, round_: Round) -> None:
     """Register, promote, put before people. Each step is idempotent: a round that was cut off is simply finished."""
     pages = [*keep_round(round_), keep_model_card(round_, Path(base))]
     run_id, version = register(spec, round_, [*map(str, pages), str(wiring.settings().root / recipe)])
-    private_test = review = None
+    private_test = None
     if round_.verdict.decision == "promote":
         private_test = private_score(spec, round_)
         promote(spec.name, version)
-    if spec.review.enabled:
-        model, model_hash = reviewed_model(round_, champion_of(spec.name))
-        name = f"{spec.name}-round-{round_.number}"
-        test_file = str(Path(round_.data.folder) / "test.parquet")
-        review = publish_review(spec, name, model, model_hash, test_file)
+    reviews = publish_round_sets(spec, round_, base)
     done = {"complete": True, "model_version": version, "mlflow_run_id": run_id}
-    keep_round(round_.model_copy(update={**done, "review": review, "private_test": private_test}))
+    keep_round(round_.model_copy(update={**done, "reviews": reviews, "private_test": private_test}))

@@ -1,26 +1,34 @@
-"""Which answers people are asked about: never a test prompt, never a prompt twice, the doubtful ones first."""
+"""Review sets as they were chosen, kept so that a publishing that is cut off ends as it began; no prompt is in two.
+
+In the recipe's feedback folder, all of it private: `sets/NAME.jsonl` is a set, its first line says what it is, every
+other line is an item. `asked.jsonl` (which prompt is in which set, hashes only) and `gold.jsonl` (items with known
+answers, see `tuneloop.review.gold_items`) follow from the sets, and are made good where a kill came in between.
+"""
 
 from __future__ import annotations
 
-import math
-import random
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
-from tuneloop.ports import ReviewItem
+from tuneloop.ports import ReviewItem, ReviewKind
 from tuneloop.records import content_hash
 from tuneloop.review.rows import locked, read_rows, write_rows
 
+ASKED = "asked.jsonl"
+GOLD = "gold.jsonl"
+
 
 def prompt_hash(prompt: str) -> str:
-    """Equal for prompts that differ only in case and white space."""
-    return content_hash(" ".join(prompt.casefold().split()))
+    """Equal for prompts that differ only in case and white space. Half a surrogate pair counts as a question mark."""
+    sound = prompt.encode(errors="replace").decode()
+    return content_hash(" ".join(sound.casefold().split()))
 
 
 @dataclass(frozen=True, slots=True)
 class AskedLedger:
-    """Which prompt went into which review set, over all sets of the workspace. Holds hashes, no text."""
+    """Which prompt went into which review set, over all sets of the recipe. Holds hashes, no text."""
 
     file: Path
 
@@ -29,75 +37,92 @@ class AskedLedger:
         return {row["prompt_hash"]: row["review_set"] for row in read_rows(self.file)}
 
     def remember(self, review_set: str, prompts: Iterable[str]) -> None:
-        """Note the prompts; one that an earlier set has stays with that set."""
-        with locked(self.file.parent):
-            known = self.asked()
-            for prompt in prompts:
-                known.setdefault(prompt_hash(prompt), review_set)
-            write_rows(self.file, ({"prompt_hash": p, "review_set": s} for p, s in known.items()))
+        """Note the prompts; one that an earlier set has stays with that set. Call it while the folder is locked."""
+        known = self.asked()
+        for prompt in prompts:
+            known.setdefault(prompt_hash(prompt), review_set)
+        write_rows(self.file, ({"prompt_hash": p, "review_set": s} for p, s in known.items()))
 
 
-def may_be_asked(
-    prompts: Sequence[str], *, review_set: str, test_prompts: Iterable[str], ledger: AskedLedger
-) -> list[int]:
-    """Positions of the prompts that may go into the set: call it before answers are generated, which is the dear part.
+@dataclass(frozen=True, slots=True)
+class ReviewSet:
+    """What is put before people under one name.
 
-    A set that has been chosen before gets exactly its own prompts again, so that a cut-off run ends as it began.
+    `counts` says how many items were chosen by what, `notes` where that is not as the recipe wants it. `gold` are the
+    lines for gold.jsonl. `url` is empty until the desk has all of the items.
     """
-    asked = ledger.asked()
-    if review_set in asked.values():
-        return _firsts(prompts, {p for p, s in asked.items() if s == review_set})
-    forbidden = asked.keys() | {prompt_hash(p) for p in test_prompts}
-    return _firsts(prompts, {prompt_hash(p) for p in prompts} - forbidden)
+
+    name: str
+    kind: ReviewKind
+    items: tuple[ReviewItem, ...]
+    counts: Mapping[str, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    gold: tuple[Mapping[str, Any], ...] = ()
+    url: str = ""
 
 
-def choose_items(
-    items: Sequence[ReviewItem],
-    *,
-    review_set: str,
-    count: int,
-    test_prompts: Iterable[str],
-    ledger: AskedLedger,
-    seed: int,
-    score: str | None = None,
-    random_share: float = 0.25,
-) -> list[ReviewItem]:
-    """At most `count` items for the review set, noted in the ledger.
+@dataclass(frozen=True, slots=True)
+class ReviewSets:
+    """The review sets of one recipe, in its feedback folder."""
 
-    `score` is the automatic metric by which the lowest go first; an item without it, or with NaN, counts as the most
-    doubtful. None: all are drawn at random. `random_share` of the set is drawn from the rest whatever its score, so
-    that people also see what the metric likes and its blind spots come to light.
-    """
-    open_positions = may_be_asked(
-        [i.prompt for i in items], review_set=review_set, test_prompts=test_prompts, ledger=ledger
-    )
-    chosen = _mixture([items[p] for p in open_positions], count, seed, score, random_share)
-    ledger.remember(review_set, (item.prompt for item in chosen))
-    return chosen
+    folder: Path
+
+    @property
+    def ledger(self) -> AskedLedger:
+        return AskedLedger(self.folder / ASKED)
+
+    def find(self, name: str) -> ReviewSet | None:
+        rows = read_rows(self._file(name))
+        return _set_of(rows) if rows else None
+
+    def prompts(self) -> list[str]:
+        """Every prompt of every set, for the search for near-copies."""
+        files = sorted((self.folder / "sets").glob("*.jsonl"))
+        return [row["prompt"] for file in files for row in read_rows(file)[1:]]
+
+    def keep(self, name: str, make: Callable[[], ReviewSet | None]) -> ReviewSet | None:
+        """The set of this name; where there is none yet, what `make` chooses, while no other set can be chosen.
+
+        The set's own file is what counts: once it is there, killed or not, the set is what it is.
+        """
+        with locked(self.folder):
+            self._heal()
+            found = self.find(name) or make()
+            if found is not None and not self._file(name).exists():
+                self._write(found)
+                self._heal()
+        return found
+
+    def mark_published(self, found: ReviewSet, url: str) -> ReviewSet:
+        """Note that the desk has it all."""
+        published = replace(found, url=url)
+        with locked(self.folder):
+            self._write(published)
+        return published
+
+    def _file(self, name: str) -> Path:
+        return self.folder / "sets" / f"{name}.jsonl"
+
+    def _write(self, found: ReviewSet) -> None:
+        head = asdict(replace(found, items=()))
+        write_rows(self._file(found.name), [head, *(asdict(item) for item in found.items)])
+
+    def _heal(self) -> None:
+        """Bring the ledgers up to the sets. Gold first: `asked` is what says that a set is in both."""
+        noted = set(self.ledger.asked().values())
+        for file in sorted((self.folder / "sets").glob("*.jsonl")):
+            if file.stem not in noted:
+                found = _set_of(read_rows(file))
+                self._note_gold(found)
+                self.ledger.remember(found.name, (item.prompt for item in found.items))
+
+    def _note_gold(self, found: ReviewSet) -> None:
+        known = [row for row in read_rows(self.folder / GOLD) if row["review_set"] != found.name]
+        if found.gold:
+            write_rows(self.folder / GOLD, [*known, *found.gold])
 
 
-def _firsts(prompts: Sequence[str], allowed: set[str]) -> list[int]:
-    """Position of the first occurrence of each allowed prompt."""
-    positions: dict[str, int] = {}
-    for position, prompt in enumerate(prompts):
-        key = prompt_hash(prompt)
-        if key in allowed:
-            positions.setdefault(key, position)
-    return list(positions.values())
-
-
-def _mixture(
-    items: list[ReviewItem], count: int, seed: int, score: str | None, random_share: float
-) -> list[ReviewItem]:
-    shuffled = random.Random(seed).sample(items, len(items))  # noqa: S311 (a draw, not a secret)
-    if score is None:
-        return shuffled[:count]
-    worst_first = sorted(shuffled, key=lambda item: _doubt(item, score))
-    by_score = worst_first[: count - round(count * random_share)]
-    taken = {id(item) for item in by_score}
-    return by_score + [item for item in shuffled if id(item) not in taken][: count - len(by_score)]
-
-
-def _doubt(item: ReviewItem, score: str) -> float:
-    value = item.scores.get(score, math.nan)
-    return -math.inf if math.isnan(value) else value
+def _set_of(rows: list[dict[str, Any]]) -> ReviewSet:
+    head, *items = rows
+    lists = {name: tuple(head[name]) for name in ("notes", "gold")}
+    return ReviewSet(**(head | lists | {"items": tuple(ReviewItem(**item) for item in items)}))

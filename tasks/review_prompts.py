@@ -1,0 +1,129 @@
+"""Prompts that people may be asked about: new ones, without personal data, and none that must stay unseen."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from prefect import get_run_logger
+
+from tasks import wiring
+from tuneloop.data.anonymising import treat
+from tuneloop.data.duplicates import find_clusters, normalise
+from tuneloop.data.relations import question
+from tuneloop.data.snapshots import splits_in, stream_rows
+from tuneloop.drift.traffic import TrafficRow, read_since
+from tuneloop.errors import DataError, RecipeError
+from tuneloop.evaluation.metrics import without_expected
+from tuneloop.pseudonyms import pseudonym_key
+from tuneloop.recipes import Recipe
+from tuneloop.records import Message, Record
+from tuneloop.review.gold_items import GoldItem, read_gold
+from tuneloop.review.open_prompts import Clusters, open_positions
+from tuneloop.review.review_sets import ReviewSets, prompt_hash
+
+MAX_WAITING = 2000
+"""So many of the newest prompts are what a random share stands for."""
+TESTED = {"test", "private"}
+
+
+def check_review(recipe: Recipe) -> None:
+    """Find what is wrong with the files and names under `review` now, not after an hour of training.
+
+    Raises:
+        RecipeError: `review.score` is no metric, or compares with an expected answer.
+        DataError: a file is missing or broken.
+    """
+    review, root = recipe.review, wiring.settings().root
+    if not review.enabled:
+        return
+    if review.score is not None and not without_expected([review.score], root):
+        raise RecipeError(
+            f"review.score: {review.score} compares with an expected answer, which new prompts do not have; take "
+            "valid_json, repetition, term_accuracy, or a metric of your own that says needs_expected = False"
+        )
+    if review.guidelines is not None and not (root / review.guidelines).is_file():
+        raise DataError(f"there are no guidelines at {root / review.guidelines}; mend `review.guidelines`")
+    gold_of(recipe)
+    listed_prompts(recipe)
+
+
+def gold_of(recipe: Recipe) -> list[GoldItem]:
+    """The recipe's gold items; none where it names no file."""
+    return read_gold(wiring.settings().root / recipe.review.gold) if recipe.review.gold else []
+
+
+def listed_prompts(recipe: Recipe) -> list[str]:
+    """The recipe's own list of new prompts.
+
+    Raises:
+        DataError: the file is missing, or a line has no prompt.
+    """
+    if recipe.review.prompts is None:
+        return []
+    file = wiring.settings().root / recipe.review.prompts
+    if not file.is_file():
+        raise DataError(f"there are no prompts at {file}; mend `review.prompts` in the recipe or leave it out")
+    lines = enumerate(file.read_text("utf-8").split("\n"), 1)
+    return [_prompt(line, file, number) for number, line in lines if line.strip()]
+
+
+def waiting_prompts(recipe: Recipe) -> list[str]:
+    """The newest production traffic that nobody has edited, then the recipe's own list: at most `MAX_WAITING`."""
+    traffic = read_since(wiring.traffic_file(recipe.name))
+    return scrubbed(recipe, [*_unedited(traffic), *listed_prompts(recipe)])
+
+
+def scrubbed(recipe: Recipe, prompts: Sequence[str]) -> list[str]:
+    """The first `MAX_WAITING` different prompts as people may see them.
+
+    Personal data is treated as the recipe's checks say: under `quarantine` a prompt that has some is left out, else
+    it is replaced. Only how many are left out is logged.
+    """
+    checks = recipe.data.checks
+    distinct: dict[str, str] = {}
+    for prompt in prompts:
+        distinct.setdefault(prompt_hash(prompt), prompt.encode(errors="replace").decode())
+    texts = list(distinct.values())[:MAX_WAITING]
+    rows = [Record(str(n), (Message("user", t), Message("assistant", "")), "", n) for n, t in enumerate(texts)]
+    treated = treat(rows, checks, pseudonym_key(wiring.workspace()))
+    unwanted = [set(filter(None, kinds.split(","))) - set(checks.pii_allowed) for kinds in treated.kinds]
+    if found := Counter(kind for kinds in unwanted for kind in kinds):
+        get_run_logger().info("%d prompts with personal data are shown to nobody: %s", sum(map(bool, unwanted)), found)
+    return [
+        row.prompt for row, kinds in zip(treated.records, unwanted, strict=True) if not kinds and row.prompt.strip()
+    ]
+
+
+def open_prompts(recipe: Recipe, prompts: Sequence[str], sets: ReviewSets, tested: Sequence[str]) -> list[int]:
+    """Positions of those that may be asked about now. Gold items come into sets by other means."""
+    avoided = [*sets.prompts(), *tested, *(item.prompt for item in gold_of(recipe))]
+    return open_positions(prompts, asked=sets.ledger.asked(), avoided=avoided, clusters=clusters_of(recipe))
+
+
+def tested_prompts(data_folder: Path) -> list[str]:
+    """Test and private rows, which nobody who corrects answers may see."""
+    files = [data_folder / f"{split}.parquet" for split in splits_in(data_folder) if split in TESTED]
+    return [question(record) for file in files for record in stream_rows(file)]
+
+
+def clusters_of(recipe: Recipe) -> Clusters:
+    """Near-copies by the recipe's own threshold."""
+    threshold = recipe.data.checks.near_duplicate_jaccard
+    return lambda texts: find_clusters([normalise(text) for text in texts], threshold=threshold)
+
+
+def _unedited(traffic: Sequence[TrafficRow]) -> list[str]:
+    return [row.prompt for row in reversed(traffic) if row.sent is None]
+
+
+def _prompt(line: str, file: Path, number: int) -> str:
+    try:
+        prompt = json.loads(line)["prompt"]
+    except (ValueError, TypeError, KeyError) as error:
+        raise DataError(
+            f"{file} line {number} is no JSON object with a `prompt`; mend the line or delete it"
+        ) from error
+    return str(prompt)

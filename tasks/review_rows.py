@@ -1,0 +1,114 @@
+"""Review sets whose answers are there already: training rows, and failures of the red-team suite."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from heapq import nsmallest
+from pathlib import Path
+
+from tasks.review_answers import ANSWER_WORDS, MODEL_CHARACTERS, vectors_of
+from tasks.review_choosing import Occasion, in_blind_order, item_of, labelled
+from tasks.review_prompts import open_prompts, tested_prompts
+from tuneloop.data.relations import question
+from tuneloop.data.slices import slice_values
+from tuneloop.data.snapshots import load_manifest, stream_rows
+from tuneloop.ports import ReviewItem
+from tuneloop.recipes import Recipe
+from tuneloop.records import Record, content_hash
+from tuneloop.review.review_sets import ReviewSet
+from tuneloop.review.sampling import stratify
+
+MAX_ROWS = 10_000
+"""So many training rows, drawn at random, are sorted into slices."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A prompt with the answer that it has. `stratum` is the group that it is drawn from."""
+
+    prompt: str
+    answer: str
+    model: str
+    labels: Mapping[str, str]
+    stratum: str
+
+
+def choose_rows(occasion: Occasion) -> ReviewSet | None:
+    """Training rows of a data version, some of every slice; what the checks found in them stands on them."""
+    file = occasion.data_folder / "train.parquet"
+    total = sum(1 for _ in stream_rows(file))
+    drawn = nsmallest(MAX_ROWS, stream_rows(file), key=lambda row: content_hash([occasion.seed, row.id]))
+    findings = _findings(occasion.data_folder)
+    rows = [_row(occasion.recipe, record, findings.get(record.id, []), occasion.data_folder.name) for record in drawn]
+    return _chosen(occasion, rows, len(rows) / max(total, 1))
+
+
+def choose_failures(occasion: Occasion, answers: Path, model_hash: str) -> ReviewSet | None:
+    """Answers of the candidate that broke a rule, spread over the categories: people say whether they do harm."""
+    lines = answers.read_text(encoding="utf-8").split("\n") if answers.is_file() else []
+    found = [json.loads(line) for line in lines if line.strip()]
+    rows = [
+        Shown(
+            prompt=row["prompt"],
+            answer=row["answer"],
+            model=model_hash[:MODEL_CHARACTERS],
+            labels={"category": row["category"], "failure": row["failure"]},
+            stratum=row["category"],
+        )
+        for row in found
+        if row["failure"]
+    ]
+    return _chosen(occasion, rows, 1.0)
+
+
+def _chosen(occasion: Occasion, rows: Sequence[Shown], share_of_all: float) -> ReviewSet | None:
+    tested = tested_prompts(occasion.data_folder)
+
+    def make() -> ReviewSet | None:
+        open_ = open_prompts(occasion.recipe, [row.prompt for row in rows], occasion.sets, tested)
+        drawn = stratify(
+            [content_hash(rows[place].prompt) for place in open_],
+            [rows[place].stratum for place in open_],
+            budget=occasion.recipe.review.max_records,
+            seed=occasion.seed,
+            share_of_open=share_of_all,
+        )
+        items = _items([rows[open_[c.position]] for c in drawn])
+        chosen = [labelled(item, c, occasion.labels) for item, c in zip(items, drawn, strict=True)]
+        counts = dict(Counter(c.chosen_by for c in drawn))
+        return (
+            ReviewSet(occasion.name, occasion.kind, in_blind_order(occasion.name, chosen), counts) if chosen else None
+        )
+
+    return occasion.sets.keep(occasion.name, make)
+
+
+def _items(rows: Sequence[Shown]) -> list[ReviewItem]:
+    vectors = vectors_of([row.prompt for row in rows])
+    return [
+        item_of(row.prompt, row.answer, row.model, {ANSWER_WORDS: float(len(row.answer.split()))}, vector, row.labels)
+        for row, vector in zip(rows, vectors, strict=True)
+    ]
+
+
+def _row(recipe: Recipe, record: Record, findings: Sequence[str], version: str) -> Shown:
+    sliced = {by.replace(":", "_"): "|".join(_values(recipe, record, by)) for by in recipe.data.slices}
+    labels = {**sliced, "row": record.id} | ({"findings": ", ".join(findings)} if findings else {})
+    stratum = json.dumps([sliced, bool(findings)])
+    return Shown(question(record), record.completion, f"data-{version}", labels, stratum)
+
+
+def _values(recipe: Recipe, record: Record, by: str) -> list[str]:
+    return slice_values(record, by, recipe.data.answer)
+
+
+def _findings(folder: Path) -> dict[str, list[str]]:
+    """Row id -> reasons of the checks that named it and let it pass, as far as they name rows."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for check in load_manifest(folder).checks:
+        for example in check.examples:
+            found[example.id].add(check.reason)
+    return {row: sorted(reasons) for row, reasons in found.items()}
