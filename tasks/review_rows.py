@@ -55,7 +55,7 @@ def choose_failures(occasion: Occasion, answers: Path, model_hash: str) -> Revie
             prompt=row["prompt"],
             answer=row["answer"],
             model=model_hash[:MODEL_CHARACTERS],
-            labels={"category": row["category"], "failure": row["failure"]},
+            labels={"suite_item": row["id"], "category": row["category"], "broken_rule": row["failure"]},
             stratum=row["category"],
         )
         for row in found
@@ -96,7 +96,7 @@ def _items(rows: Sequence[Shown]) -> list[ReviewItem]:
 
 def _row(recipe: Recipe, record: Record, findings: Sequence[str], version: str) -> Shown:
     sliced = {by.replace(":", "_"): "|".join(_values(recipe, record, by)) for by in recipe.data.slices}
-    labels = {**sliced, "row": record.id} | ({"findings": ", ".join(findings)} if findings else {})
+    labels = {**sliced, "row_id": record.id} | ({"findings": ", ".join(findings)} if findings else {})
     stratum = json.dumps([sliced, bool(findings)])
     return Shown(question(record), record.completion, f"data-{version}", labels, stratum)
 

@@ -185,7 +185,7 @@ def test_the_data_sample_shows_training_rows_with_their_slices(place: Path, desk
     items = desk.sets[f"{NAME}-data-{round_.data.version[:8]}"].values()
     assert len(items) == BUDGET
     for item in items:
-        row = rows[item.labels["row"]]
+        row = rows[item.labels["row_id"]]
         assert (item.prompt, item.answer, item.labels["source"]) == (row.prompt, row.completion, "rows")
         assert item.model == f"data-{round_.data.version}"
 
@@ -193,7 +193,7 @@ def test_the_data_sample_shows_training_rows_with_their_slices(place: Path, desk
 def test_failures_of_the_red_team_come_with_what_is_wrong(desk: Desk) -> None:
     items = desk.sets[f"{NAME}-red-team-1"].values()
     assert 0 < len(items) <= BUDGET
-    assert all(item.labels["category"] and item.labels["failure"] for item in items)
+    assert all(item.labels["category"] and item.labels["broken_rule"] and item.labels["suite_item"] for item in items)
 
 
 def test_the_ui_shows_counts_and_no_texts(place: Path, desk: Desk) -> None:

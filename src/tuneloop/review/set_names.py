@@ -10,7 +10,7 @@ DIGITS = 8
 """Of a data version's or a window's hash."""
 
 _OF_ROUNDS: dict[ReviewKind, str] = {"answers": "round", "preference": "preference", "red_team": "red-team"}
-_SUFFIX = re.compile(r"-(?:(?:round|preference|red-team)-\d+|(?:data|drift)-[0-9a-f]{8})")
+_SUFFIX = re.compile(r"-(?:(?:round|preference|red-team|adjudication)-\d+|(?:data|drift)-[0-9a-f]{8})")
 
 
 def round_set(recipe: str, kind: ReviewKind, number: int) -> str:

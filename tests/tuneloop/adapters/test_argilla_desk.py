@@ -81,11 +81,14 @@ def test_a_chat_is_one_conversation():
     ]
 
 
-def test_only_owners_are_shown_models_and_labels_that_start_with_an_underscore():
-    hidden = ReviewItem("i", "p", "a", "m", {"words": 1.0}, labels={"slice": "billing", "_chosen": "gold"})
+def test_only_owners_are_shown_models_and_why_an_item_was_chosen():
+    hidden = ReviewItem(
+        "i", "p", "a", "m", {"words": 1.0}, labels={"slice": "billing", "_x": "y", "chosen_by": "random"}
+    )
     properties = metadata_of([hidden, TWO], form("preference"))
     assert {p["name"]: p["visible_for_annotators"] for p in properties} == {
-        "_chosen": False,
+        "_x": False,
+        "chosen_by": False,
         "slice": True,
         "words": True,
         "model": False,

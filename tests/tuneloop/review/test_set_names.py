@@ -11,6 +11,7 @@ HASH = "3f9a2c41b7e0"
         (round_set("desk", "answers", 3), "desk-round-3"),
         (round_set("desk", "preference", 12), "desk-preference-12"),
         (round_set("desk", "red_team", 1), "desk-red-team-1"),
+        ("desk-adjudication-2", "desk-adjudication-2"),
         (data_set("desk", HASH), "desk-data-3f9a2c41"),
         (drift_set("desk", HASH * 5), "desk-drift-3f9a2c41"),
     ],

@@ -27,5 +27,5 @@ KIND, DIMENSIONS = "tuneloop_kind", "tuneloop_dimensions"
 
 REVIEWER = "reviewer_"
 """Labels that start so are shown to adjudicators as text, in the order of their names."""
-HIDDEN = "_"
-"""Labels that start so are for owners alone: what would give away how an item was chosen."""
+HIDDEN = ("_", "chosen_by", "inclusion_probability")
+"""Labels that start so are for owners alone: who knows why an item was chosen expects something of it."""
