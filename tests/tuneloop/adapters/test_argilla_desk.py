@@ -153,9 +153,10 @@ def test_text_comes_back_exactly_as_it_went_in(text):
 @pytest.mark.parametrize("kind", KINDS)
 def test_items_come_back_as_they_were_published(kind, text_format):
     text = "<b>5 & 6</b> ![x](y) $7\n"
-    item = ReviewItem("i3", text, text + "A", "abc", {}, alternative=text + "B", alternative_model="def")
+    item = ReviewItem("<i3>", text, text + "A", "a<b", {}, alternative=text + "B", alternative_model="def")
     found = said_of(item, kind, text_format)
-    assert (found.kind, found.item_id, found.prompt, found.answer, found.model) == (kind, "i3", text, text + "A", "abc")
+    assert (found.kind, found.item_id, found.model) == (kind, "<i3>", "a<b")
+    assert (found.prompt, found.answer) == (text, text + "A")
     if kind in {"preference", "adjudication"}:
         assert (found.alternative, found.alternative_model) == (text + "B", "def")
 

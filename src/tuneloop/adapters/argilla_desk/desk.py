@@ -180,10 +180,10 @@ class ArgillaDesk:
     def _add_missing(self, dataset: str, items: Sequence[ReviewItem], form: ReviewForm) -> None:
         there = {record["external_id"] for record in records_in(self._http, dataset)}
         questions = {q["name"]: q["id"] for q in items_at(self._http, f"datasets/{dataset}/questions")}
-        missing = {item.id: item for item in items if item.id not in there}
-        rows = [record_of(item, form, questions[CORRECTION]) for item in missing.values()]
-        for start in range(0, len(rows), _BATCH):
-            batch = {"items": rows[start : start + _BATCH]}
+        rows = {item.id: record_of(item, form, questions[CORRECTION]) for item in items}
+        missing = [row for row in rows.values() if row["external_id"] not in there]
+        for start in range(0, len(missing), _BATCH):
+            batch = {"items": missing[start : start + _BATCH]}
             self._http.post(f"datasets/{dataset}/records/bulk", json=batch).raise_for_status()
 
 

@@ -58,7 +58,7 @@ def fields_of(form: ReviewForm) -> list[Json]:
     if form.kind == "adjudication":
         original = _text(ORIGINAL, "The model's answer", form)
         said = _field(SAID, "What the reviewers said", {"type": "text", "use_markdown": False}, required=False)
-        return [_prompt(form, title), original, *_pair(form, "The two versions", "Version"), said]
+        return [_prompt(form, title), original, said, *_pair(form, "The two versions", "Version")]
     if form.text_format == "chat":
         return [_field(CONVERSATION, "The conversation", _CHAT)]
     return [_prompt(form, title), _text(ANSWER, _ANSWERS.get(form.kind, "The model's answer"), form)]

@@ -22,8 +22,8 @@ _INTRODUCTIONS: dict[ReviewKind, str] = {
     "adjudication": "Two reviewers did not agree. You see what each of them said and wrote; your word is final.",
 }
 _LAST_WORDS = (
-    "Questions marked with * must be answered. **Submit** sends what you said, **Save as draft** keeps it for you alone, "
-    "**Discard** is for what you cannot judge. What you have submitted can be changed later."
+    "Questions marked with * must be answered. **Submit** sends what you said, **Save as draft** keeps it for later, "
+    "**Discard** is for what you cannot judge. What you have submitted can be changed."
 )
 _FENCE = re.compile(r"\s*(```|~~~)")
 _OWN_LINE = re.compile(r"\s*([-*+>|#]|\d+[.)]\s|$)|    |\t")

@@ -88,7 +88,7 @@ def _verdict_questions(_: ReviewForm) -> list[Json]:
         "answer": "Version A",
         "alternative": "Version B",
         "tie": "Both will do",
-        NEITHER: "Neither: see my own",
+        NEITHER: "Neither: mine is below",
     }
     return [
         _label(PREFERRED, "Which version is right?", choices, required=True),

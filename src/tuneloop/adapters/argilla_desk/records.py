@@ -30,7 +30,11 @@ _CHAT_SIGNS = 20_000
 
 def record_of(item: ReviewItem, form: ReviewForm, correction_question: str) -> Json:
     """The item as Argilla's record; its id there is the item's, so that it can be published only once."""
-    record: Json = {"external_id": item.id, "fields": _fields(item, form), "metadata": _metadata(item, form.kind)}
+    record: Json = {
+        "external_id": defused(item.id),
+        "fields": _fields(item, form),
+        "metadata": _metadata(item, form.kind),
+    }
     if form.kind in PREFILLED and item.answer.strip():
         record["suggestions"] = [
             {
@@ -72,8 +76,8 @@ def _turn(role: str, text: str) -> list[Json]:
 
 
 def _metadata(item: ReviewItem, kind: ReviewKind) -> Json:
-    models = {MODEL: item.model} | ({ALTERNATIVE_MODEL: item.alternative_model} if item.alternative_model else {})
-    return scores_of(item) | labels_of(item, kind) | models
+    models = {MODEL: item.model, ALTERNATIVE_MODEL: item.alternative_model}
+    return scores_of(item) | labels_of(item, kind) | {name: defused(model) for name, model in models.items() if model}
 
 
 def labels_of(item: ReviewItem, kind: ReviewKind) -> dict[str, str]:

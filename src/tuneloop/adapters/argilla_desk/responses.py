@@ -59,7 +59,7 @@ def answer_of(
     flag = values.get(FLAGGED)
     return ReviewAnswer(
         response_id=response["id"],
-        item_id=record["external_id"] or f"argilla-{record['id']}",
+        item_id=restored(record["external_id"] or "") or f"argilla-{record['id']}",
         review_set=dataset["name"],
         kind=kind_of(dataset),
         reviewer=pseudonym(response["user_id"]),
@@ -68,9 +68,9 @@ def answer_of(
         status=response["status"],
         prompt=prompt,
         answer=answer,
-        model=metadata.get(MODEL, ""),
+        model=restored(metadata.get(MODEL, "")),
         alternative=alternative,
-        alternative_model=metadata.get(ALTERNATIVE_MODEL, ""),
+        alternative_model=restored(metadata.get(ALTERNATIVE_MODEL, "")),
         rating=values.get(RATING),
         issues=(*values.get(ISSUES, ()), *([FLAG + flag] if flag else [])),
         correction=changed(answer, restored(values.get(CORRECTION) or "")),
