@@ -114,6 +114,16 @@ def test_who_is_removed_sees_nothing_keeps_every_answer_and_comes_back_only_by_i
     assert visible_sets(url, key) >= {"leaving-round-1", "leaving-round-2"}
 
 
+def test_a_deleted_account_takes_its_answers_along_which_is_why_there_is_remove(url):
+    key = ensure_annotator(url, KEY, "gone", "a-long-password", team="deleting")
+    desk = ArgillaDesk(url, KEY, workspace="deleting", annotators=("gone",))
+    respond(url, key, records(url, desk.publish("deleting-round-1", ITEMS, ReviewForm("Rules")))[0]["id"], rating=4)
+    user = api(url, key).get("/me").json()["id"]
+    api(url).delete(f"/users/{user}").raise_for_status()
+    assert desk.answers("deleting") == []
+    assert desk.progress("deleting")[0].waiting == {}
+
+
 @pytest.mark.parametrize(("arguments", "advice"), [
     (("remove", "no-such-person"), "review people"),
     (("remove", "owner", "--team", "no-such-team"), "review people"),
