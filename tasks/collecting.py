@@ -8,22 +8,27 @@ from prefect import task
 from prefect.artifacts import create_markdown_artifact
 
 from tasks import wiring
+from tasks.adjudicating import send_to_adjudication
 from tasks.checks import show_feedback_checks
 from tuneloop.drift.traffic import read_since
+from tuneloop.ports import ReviewAnswer
 from tuneloop.recipes import Recipe
 from tuneloop.results import FeedbackReport
 from tuneloop.review.accepting import accept_from_traffic
 from tuneloop.review.collecting import collect
+from tuneloop.review.set_names import is_set_of
 
 
 @task(name="collect feedback", task_run_name="collect {recipe.name}", retries=3, retry_delay_seconds=5)
 def collect_feedback(recipe: Recipe) -> FeedbackReport:
     """Responses from Argilla and answers edited in production become rows, each exactly once."""
     folder = wiring.feedback_folder(recipe.name)
-    answers = wiring.review_desk(recipe).answers(f"{recipe.name}-round-") if recipe.review.enabled else []
-    report = collect(answers, folder=folder)
+    answers = _answers(recipe) if recipe.review.enabled else []
+    report = collect(answers, folder=folder, limits=recipe.review.adjudication)
     if report.new_responses:
-        show_feedback_checks(recipe, answers)
+        show_feedback_checks(recipe, [answer for answer in answers if answer.status == "submitted"])
+    if report.conflicts_waiting and recipe.review.enabled:
+        send_to_adjudication(recipe)
     accepted = accept_from_traffic(map(asdict, read_since(wiring.traffic_file(recipe.name))), folder=folder)
     issues = "".join(f"| {tag} | {count} |\n" for tag, count in sorted(report.issues.items()))
     counts = f"{report.responses} responses ({report.new_responses} new), {report.corrections} corrections"
@@ -33,3 +38,9 @@ def collect_feedback(recipe: Recipe) -> FeedbackReport:
         f"| issue | times |\n|---|---:|\n{issues}",
     )
     return report
+
+
+def _answers(recipe: Recipe) -> list[ReviewAnswer]:
+    """Of all the recipe's sets, old ones included: somebody may still be at it."""
+    said = wiring.review_desk(recipe).answers(f"{recipe.name}-")
+    return [answer for answer in said if is_set_of(recipe.name, answer.review_set)]

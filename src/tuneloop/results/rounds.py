@@ -27,12 +27,25 @@ class ReviewReport(Result):
 
 
 class FeedbackReport(Result):
-    """What collecting brought: how many responses are known, how many were new, and the rows they became."""
+    """What collecting brought: how many responses are known, how many were new, and the rows they became.
+
+    `responses` and `new_responses` are submitted ones; `unusable` says of how many records nothing is learned, by
+    reason.
+    """
 
     responses: int
     new_responses: int
+    drafts: int = 0
+    discarded: int = 0
     corrections: int
     preference_pairs: int
+    thumbs: int = 0
+    comparisons: int = 0
+    row_verdicts: int = 0
+    triaged: int = 0
+    conflicts_waiting: int = 0
+    conflicts_decided: int = 0
+    unusable: dict[str, int] = {}
     mean_rating: float | None
     issues: dict[str, int]
     folder: str

@@ -1,156 +1,156 @@
 """From what people said to what is trained on: every response counts exactly once, whatever is killed or repeated.
 
-`responses.jsonl` is the ledger, keyed by response id; everything else in the folder is derived from it from scratch, so
-the same responses always give the same files.
+`responses.jsonl` is the ledger, keyed by response id; everything else that this module writes is derived from it (and
+from gold.jsonl) from scratch, so the same responses always give the same files.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict
-from itertools import groupby
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 from tuneloop.ports import ReviewAnswer
+from tuneloop.recipes import Adjudication
 from tuneloop.results import FeedbackReport
-from tuneloop.review.rows import locked, read_rows, write_rows
+from tuneloop.review.adjudication import decisions_on
+from tuneloop.review.gold_ledger import Gold, read_gold_ledger
+from tuneloop.review.judging import Judgement, judged
+from tuneloop.review.ledger import FLAG, RESPONSES, changed, merged, read_ledger, write_ledger
+from tuneloop.review.outputs import (
+    COMPARISONS,
+    CONFLICTS,
+    CORRECTIONS,
+    LEARNED,
+    PREFERENCES,
+    RATINGS,
+    ROW_VERDICTS,
+    THUMBS,
+    TRIAGE,
+    derive,
+)
+from tuneloop.review.reliability import Observed, reliabilities, weights_of
+from tuneloop.review.review_sets import prompt_hash
+from tuneloop.review.reviewed import Key, Reviewed, red_team_prompts, reviewed_records
+from tuneloop.review.rows import locked, write_rows
 
-RESPONSES = "responses.jsonl"
-CORRECTIONS = "corrections.jsonl"
-PREFERENCES = "preferences.jsonl"
-RATINGS = "ratings.jsonl"
-CONFLICTS = "conflicts.jsonl"
+__all__ = [
+    "COMPARISONS",
+    "CONFLICTS",
+    "CORRECTIONS",
+    "FLAG",
+    "PREFERENCES",
+    "RATINGS",
+    "RESPONSES",
+    "ROW_VERDICTS",
+    "THUMBS",
+    "TRIAGE",
+    "Examined",
+    "changed",
+    "collect",
+    "examined",
+]
 
-FLAG = "flag:"
-"""Issues that start so say that the record must not be used at all (personal data, say)."""
+DEFAULT_LIMITS = Adjudication()
 
 
-def changed(answer: str, correction: str | None) -> str | None:
-    """The correction, stripped; None where it is empty or the answer itself, which people find pre-filled."""
-    text = (correction or "").strip()
-    return text if text and text != answer.strip() else None
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """The ledger seen as a whole. `judgements` are of all records but gold items and adjudication's own."""
+
+    ledger: list[ReviewAnswer]
+    records: list[Reviewed]
+    gold: dict[Key, Gold]
+    decisions: dict[Key, ReviewAnswer]
+    observed: dict[str, Observed]
+    judgements: list[Judgement]
+
+    @property
+    def weights(self) -> dict[str, float]:
+        return weights_of(self.observed)
+
+    @property
+    def waiting(self) -> list[Judgement]:
+        """Conflicts that nobody has decided."""
+        return [judgement for judgement in self.judgements if judgement.conflicts]
 
 
-def collect(answers: Sequence[ReviewAnswer], *, folder: Path) -> FeedbackReport:
-    """Merge the submitted responses into the ledger and write corrections, preferences, ratings and conflicts.
+def examined(ledger: Sequence[ReviewAnswer], *, folder: Path, limits: Adjudication = DEFAULT_LIMITS) -> Examined:
+    """What the responses of a feedback folder come to, by the gold items that are noted there."""
+    records, gold = reviewed_records(ledger), read_gold_ledger(folder)
+    decisions = decisions_on((record.key for record in records), ledger)
+    observed = reliabilities(records, gold=gold, decisions=decisions)
+    weights, tests = weights_of(observed), red_team_prompts(ledger)
+    judgements = [
+        _without_tests(judged(record, weights=weights, decision=decisions.get(record.key), limits=limits), tests)
+        for record in records
+        if record.kind != "adjudication" and record.key not in gold
+    ]
+    return Examined(list(ledger), records, gold, decisions, observed, judgements)
 
-    An edited response replaces its old self. A response that is no longer among `answers` stays: a desk that was
-    emptied must not take the corrections with it. Two different corrections of one item: the one submitted last wins,
-    the others are kept in conflicts.jsonl. `new_responses` counts those that no finished call has seen.
+
+def collect(answers: Sequence[ReviewAnswer], *, folder: Path, limits: Adjudication = DEFAULT_LIMITS) -> FeedbackReport:
+    """Merge the responses into the ledger and write everything that is derived from it.
+
+    See `tuneloop.review.ledger.merged` for edits and answers that are taken back, and `tuneloop.review.outputs` for
+    what comes of which answer. `limits` say what a conflict is. `new_responses` counts submitted ones that no finished
+    call has seen.
+
+    Raises:
+        DataError: the ledger or gold.jsonl is damaged; nothing was written.
     """
     with locked(folder):
-        known = {row["response_id"]: row for row in read_rows(folder / RESPONSES)}
-        answers = [answer for answer in answers if answer.status == "submitted"]
-        new = {answer.response_id for answer in answers} - known.keys()
-        ledger = _in_order(_merged(known, answers).values())
-        derived = _derive(ledger)
+        known = read_ledger(folder)
+        new = _submitted(answers) - _submitted(known.values())
+        found = examined(merged(known, answers), folder=folder, limits=limits)
+        derived = derive(found.judgements, found.weights)
+        _assert_no_tests(derived, red_team_prompts(found.ledger))
         for name, rows in derived.items():
             write_rows(folder / name, rows)
         # Last, so that a kill before this line leaves the responses "new" for the next call.
-        write_rows(folder / RESPONSES, ledger)
-    return _report(ledger, derived, len(new), folder)
+        write_ledger(folder, found.ledger)
+    return _report(found, derived, len(new), folder)
 
 
-def _merged(known: dict[str, dict[str, Any]], answers: Iterable[ReviewAnswer]) -> dict[str, dict[str, Any]]:
-    merged = dict(known)
-    for answer in answers:
-        correction = changed(answer.answer, answer.correction)
-        row = asdict(answer) | {"issues": sorted(answer.issues), "correction": correction}
-        old = merged.get(answer.response_id)
-        if old is None or row["submitted_at"] >= old["submitted_at"]:
-            merged[answer.response_id] = row
-    return merged
+def _submitted(answers: Iterable[ReviewAnswer]) -> set[str]:
+    return {answer.response_id for answer in answers if answer.status == "submitted"}
 
 
-def _in_order(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    return sorted(rows, key=lambda row: (row["submitted_at"], row["response_id"]))
+def _without_tests(judgement: Judgement, tests: set[str]) -> Judgement:
+    """Prompts of the red-team suite may have come up elsewhere, too: in traffic, say."""
+    is_test = judgement.record.kind != "red_team" and prompt_hash(judgement.record.shown.prompt) in tests
+    return replace(judgement, unusable="test_prompt", conflicts=()) if is_test else judgement
 
 
-def _derive(ledger: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
-    files: dict[str, list[dict[str, Any]]] = {CORRECTIONS: [], PREFERENCES: [], CONFLICTS: []}
-    for responses in _by_item(ledger):
-        corrected = [row for row in responses if row["correction"]]
-        if not corrected or any(issue.startswith(FLAG) for row in responses for issue in row["issues"]):
-            continue
-        winner = corrected[-1]
-        files[CORRECTIONS].append(_correction(winner))
-        files[PREFERENCES].append(_preference(winner))
-        files[CONFLICTS] += [_conflict(row, winner) for row in corrected if row["correction"] != winner["correction"]]
-    files[RATINGS] = [_rating(row) for row in ledger if row["rating"] is not None]
-    return files
-
-
-def _by_item(ledger: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
-    """Responses of one item together, each group still in order of submission (sorting is stable)."""
-
-    def item(row: dict[str, Any]) -> tuple[str, str]:
-        return row["review_set"], row["item_id"]
-
-    return (list(group) for _, group in groupby(sorted(ledger, key=item), key=item))
-
-
-def _correction(row: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "id": f"review/{row['review_set']}/{row['item_id']}",
-        "prompt": row["prompt"],
-        "completion": row["correction"],
-        "created_at": row["submitted_at"],
-        "group": row["item_id"],
-        # Under `extra` it stays with the row into every data version: who corrected what, and which model's answer.
-        "extra": _pick(row, "reviewer", "review_set", "model", "rating"),
-    }
-
-
-def _preference(row: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "id": f"review/{row['review_set']}/{row['item_id']}",
-        "prompt": row["prompt"],
-        "chosen": row["correction"],
-        "rejected": row["answer"],
-        "created_at": row["submitted_at"],
-        "group": row["item_id"],
-    } | _pick(row, "reviewer", "review_set", "model")
-
-
-def _conflict(row: dict[str, Any], winner: dict[str, Any]) -> dict[str, Any]:
-    return _pick(row, "response_id", "item_id", "review_set", "reviewer", "submitted_at", "prompt", "correction") | {
-        "won": winner["response_id"]
-    }
-
-
-def _rating(row: dict[str, Any]) -> dict[str, Any]:
-    return _pick(
-        row,
-        "response_id",
-        "item_id",
-        "review_set",
-        "reviewer",
-        "submitted_at",
-        "prompt",
-        "answer",
-        "model",
-        "rating",
-        "issues",
-    )
-
-
-def _pick(row: dict[str, Any], *names: str) -> dict[str, Any]:
-    return {name: row[name] for name in names}
+def _assert_no_tests(derived: Mapping[str, Sequence[Mapping[str, Any]]], tests: set[str]) -> None:
+    learned = {prompt_hash(row["prompt"]) for name in LEARNED for row in derived[name]}
+    assert not learned & tests, "a prompt of the red-team suite was about to become a training row"
 
 
 def _report(
-    ledger: list[dict[str, Any]], derived: dict[str, list[dict[str, Any]]], new: int, folder: Path
+    found: Examined, derived: Mapping[str, Sequence[Mapping[str, Any]]], new: int, folder: Path
 ) -> FeedbackReport:
     ratings = [row["rating"] for row in derived[RATINGS]]
+    statuses = Counter(answer.status for answer in found.ledger)
+    submitted = [answer for answer in found.ledger if answer.status == "submitted"]
     return FeedbackReport(
-        responses=len(ledger),
+        responses=statuses["submitted"],
         new_responses=new,
+        drafts=statuses["draft"],
+        discarded=statuses["discarded"],
         corrections=len(derived[CORRECTIONS]),
         preference_pairs=len(derived[PREFERENCES]),
+        thumbs=len(derived[THUMBS]),
+        comparisons=len(derived[COMPARISONS]),
+        row_verdicts=len(derived[ROW_VERDICTS]),
+        triaged=len(derived[TRIAGE]),
+        conflicts_waiting=len(derived[CONFLICTS]),
+        conflicts_decided=len(found.decisions),
+        unusable=dict(Counter(j.unusable for j in found.judgements if j.unusable).most_common()),
         mean_rating=fmean(ratings) if ratings else None,
-        issues=dict(Counter(issue for row in ledger for issue in row["issues"]).most_common()),
+        issues=dict(Counter(issue for answer in submitted for issue in answer.issues).most_common()),
         folder=str(folder),
     )

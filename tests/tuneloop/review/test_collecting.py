@@ -30,7 +30,15 @@ def test_a_correction_becomes_a_training_row_and_a_preference_pair(tmp_path):
             "completion": "We are tracing it.",
             "created_at": "2026-11-01T10:00:00+00:00",
             "group": "i1",
-            "extra": {"reviewer": "reviewer-a", "review_set": "desk-round-1", "model": "abc", "rating": 2},
+            "extra": {
+                "review_set": "desk-round-1",
+                "item_id": "i1",
+                "response_id": "r1",
+                "reviewer": "reviewer-a",
+                "reviewed_at": "2026-11-01T10:00:00+00:00",
+                "model": "abc",
+                "rating": 2,
+            },
         }
     ]
     pair = read_rows(tmp_path / "preferences.jsonl")[0]
@@ -63,19 +71,30 @@ def test_an_old_copy_of_a_response_does_not_overwrite_the_newer_one(tmp_path):
     assert read_rows(tmp_path / "corrections.jsonl")[0]["completion"] == "New."
 
 
-def test_of_two_corrections_the_one_submitted_last_wins_and_the_other_is_kept(tmp_path):
-    second = said(response_id="r2", reviewer="reviewer-b", correction="On its way.", submitted_at=LATER)
+def test_of_two_corrections_that_are_much_alike_the_one_submitted_last_wins(tmp_path):
+    second = said(response_id="r2", reviewer="reviewer-b", correction="We are tracing it now.", submitted_at=LATER)
+    assert collect([second, PLAIN], folder=tmp_path).corrections == 1
+    assert read_rows(tmp_path / "corrections.jsonl")[0]["completion"] == "We are tracing it now."
+    assert read_rows(tmp_path / "conflicts.jsonl") == []
+
+
+def test_two_corrections_that_have_little_in_common_teach_nothing_until_somebody_decides(tmp_path):
+    second = said(response_id="r2", reviewer="reviewer-b", correction="Ask the carrier, please!", submitted_at=LATER)
     report = collect([second, PLAIN], folder=tmp_path)
-    assert report.corrections == 1
-    assert read_rows(tmp_path / "corrections.jsonl")[0]["completion"] == "On its way."
-    conflict = read_rows(tmp_path / "conflicts.jsonl")
-    assert [(row["response_id"], row["won"], row["correction"]) for row in conflict] == [
-        ("r1", "r2", "We are tracing it.")
+    assert (report.corrections, report.preference_pairs, report.thumbs, report.conflicts_waiting) == (0, 0, 0, 1)
+    assert read_rows(tmp_path / "conflicts.jsonl") == [
+        {
+            "review_set": "desk-round-1",
+            "item_id": "i1",
+            "kind": "answers",
+            "conflicts": ["different_corrections"],
+            "response_ids": ["r1", "r2"],
+        }
     ]
 
 
 def test_two_equal_corrections_are_no_conflict(tmp_path):
-    collect([PLAIN, said(response_id="r2", submitted_at=LATER)], folder=tmp_path)
+    collect([PLAIN, said(response_id="r2", reviewer="reviewer-b", submitted_at=LATER)], folder=tmp_path)
     assert read_rows(tmp_path / "conflicts.jsonl") == []
 
 
@@ -84,7 +103,7 @@ def test_the_same_item_id_in_another_review_set_is_another_item(tmp_path):
 
 
 def test_nothing_of_a_flagged_item_is_trained_on(tmp_path):
-    flagged = said(response_id="r2", issues=("flag:personal_data",), correction=None)
+    flagged = said(response_id="r2", reviewer="reviewer-b", issues=("flag:personal_data",), correction=None)
     report = collect([PLAIN, flagged], folder=tmp_path)
     assert (report.corrections, report.preference_pairs, report.responses) == (0, 0, 2)
 
@@ -115,7 +134,7 @@ def test_a_damaged_ledger_is_reported_with_its_line(tmp_path):
 def test_a_call_killed_at_any_point_is_healed_by_the_next(tmp_path):
     answers = [PLAIN, said(response_id="r2", item_id="i2", correction="Other.")]
     collect(answers, folder=tmp_path / "whole")
-    for writes in range(5):
+    for writes in range(9):
         folder = tmp_path / f"killed-{writes}"
         if (pid := os.fork()) == 0:
             _die_after(writes, answers, folder)

@@ -1,0 +1,146 @@
+"""What people's answers to one record come to: a rating, a preference, a correction; or why nothing is learned."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from tuneloop.ports import ReviewAnswer
+from tuneloop.recipes import Adjudication
+from tuneloop.review.conflicts import Conflict, conflicts_among
+from tuneloop.review.ledger import is_flagged
+from tuneloop.review.reviewed import Reviewed, is_left_out
+
+Preferred = Literal["answer", "alternative", "tie"]
+Unusable = Literal["conflict", "flagged", "discarded", "unreliable_reviewer", "test_prompt"]
+
+VERDICT, NEITHER = "verdict", "neither"
+"""What an adjudicator says of two versions that are both wrong, among an answer's labels."""
+
+NEUTRAL = 1.0
+"""What the word of somebody weighs of whom nothing is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """The text that should have been there, who wrote it, and who chose it where several did."""
+
+    text: str
+    by: ReviewAnswer
+    adjudicator: ReviewAnswer | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """`unusable` says why nothing is learned from the record, None where it may be. `conflicts` are those that still
+    wait for `decision`, the adjudicator's answer. `rating` is a weighted mean, 1 to 5; `is_left_out` is of a training
+    row that is to go."""
+
+    record: Reviewed
+    counted: tuple[ReviewAnswer, ...] = ()
+    unusable: Unusable | None = None
+    conflicts: tuple[Conflict, ...] = ()
+    decision: ReviewAnswer | None = None
+    rating: float | None = None
+    preferred: Preferred | None = None
+    correction: Correction | None = None
+    is_left_out: bool = False
+
+
+def judged(
+    record: Reviewed, *, weights: Mapping[str, float], decision: ReviewAnswer | None, limits: Adjudication
+) -> Judgement:
+    """What the record comes to.
+
+    The word of a reviewer whose weight is 0 does not count, but for flags: what may hurt somebody is never learned on
+    the strength of a doubt. An adjudicator's decision takes the place of what reviewers said wherever it says
+    something itself.
+    """
+    trusted = tuple(a for a in record.answers if weights.get(a.reviewer, NEUTRAL) > 0)
+    found = Judgement(record, trusted, decision=decision)
+    if decision is not None:
+        return _decided(found, decision, weights)
+    if not record.answers:
+        return replace(found, unusable="discarded")
+    flagged = [answer for answer in record.answers if is_flagged(answer) and answer not in trusted]
+    disputed = conflicts_among((*trusted, *flagged), limits)
+    if disputed:
+        return replace(_aggregated(found, weights), unusable="conflict", conflicts=disputed)
+    if any(map(is_flagged, record.answers)):
+        return replace(_aggregated(found, weights), unusable="flagged")
+    if not trusted:
+        return replace(found, unusable="unreliable_reviewer")
+    return _aggregated(found, weights)
+
+
+def weighted_rating(answers: Sequence[ReviewAnswer], weights: Mapping[str, float]) -> float | None:
+    """The mean rating, each person's by their weight."""
+    rated = [(answer.rating, weights.get(answer.reviewer, NEUTRAL)) for answer in answers if answer.rating is not None]
+    total = sum(weight for _, weight in rated)
+    return sum(rating * weight for rating, weight in rated) / total if total else None
+
+
+def weighted_vote(answers: Sequence[ReviewAnswer], weights: Mapping[str, float]) -> Preferred | None:
+    """The answer that more weight is behind; a tie where both have as much."""
+    votes = [a for a in answers if a.preferred is not None]
+    if not votes:
+        return None
+    sides = {"answer": 1, "alternative": -1, "tie": 0}
+    balance = sum(sides[str(a.preferred)] * weights.get(a.reviewer, NEUTRAL) for a in votes)
+    return "tie" if abs(balance) < 1e-9 else "answer" if balance > 0 else "alternative"  # noqa: PLR2004
+
+
+def _aggregated(found: Judgement, weights: Mapping[str, float]) -> Judgement:
+    corrected = [answer for answer in found.counted if answer.correction]
+    last = corrected[-1] if corrected else None
+    return replace(
+        found,
+        rating=weighted_rating(found.counted, weights),
+        preferred=weighted_vote(found.counted, weights),
+        correction=Correction(str(last.correction), last) if last else None,
+        is_left_out=any(map(is_left_out, found.counted)),
+    )
+
+
+def _decided(found: Judgement, decision: ReviewAnswer, weights: Mapping[str, float]) -> Judgement:
+    said = _aggregated(found, weights)
+    if is_flagged(decision):
+        return replace(said, unusable="flagged")
+    if decision.status == "discarded":
+        return replace(said, unusable="discarded")
+    rated = replace(said, rating=said.rating if decision.rating is None else float(decision.rating))
+    if not _names_a_version(decision):
+        return rated
+    text = _chosen_text(decision)
+    return replace(
+        rated,
+        preferred=_chosen_side(decision) if found.record.kind == "preference" else None,
+        correction=_chosen_correction(found.record, decision, text),
+        is_left_out=text is None,
+    )
+
+
+def _names_a_version(decision: ReviewAnswer) -> bool:
+    return bool(decision.correction or decision.preferred or decision.labels.get(VERDICT) == NEITHER)
+
+
+def _chosen_text(decision: ReviewAnswer) -> str | None:
+    """The text that the adjudicator holds to be right; None: no version of it."""
+    if decision.correction:
+        return decision.correction
+    versions = {"answer": decision.answer, "alternative": decision.alternative, "tie": decision.answer}
+    return versions.get(decision.preferred or "")
+
+
+def _chosen_side(decision: ReviewAnswer) -> Preferred:
+    """Which of the two answers of a comparison the decision is for; the versions are the answers, in their order."""
+    return decision.preferred or "tie"
+
+
+def _chosen_correction(record: Reviewed, decision: ReviewAnswer, text: str | None) -> Correction | None:
+    answers = {record.shown.answer.strip(), (record.shown.alternative or "").strip()}
+    if text is None or text.strip() in answers:
+        return None
+    authors = [answer for answer in record.answers if answer.correction == text.strip()]
+    return Correction(text.strip(), authors[-1] if authors else decision, decision)
