@@ -39,6 +39,7 @@ def prepare_data(
     rewriter: Rewriter | None = None,
     executor: Executor | None = None,
     as_of: datetime | None = None,
+    verdicts: Path | None = None,
 ) -> DataReport:
     """Make a data version from a recipe's sources and report it; the same rows again give the same version.
 
@@ -59,6 +60,7 @@ def prepare_data(
         rewriter=rewriter,
         executor=executor,
         as_of=as_of,
+        verdicts=verdicts,
     ) as found:
         _block_where_needed(found, workspace)
         manifest, folder = _keep(found, root, workspace, counter)

@@ -25,6 +25,7 @@ from tuneloop.data.facts import Facts
 from tuneloop.data.reading import read_sources
 from tuneloop.data.relation_columns import RELATION_COLUMNS, relation_columns
 from tuneloop.data.relations import Relations, question, relate
+from tuneloop.data.row_verdicts import read_row_verdicts
 from tuneloop.data.slices import slice_values
 from tuneloop.data.splitting import stable_sample
 from tuneloop.data.stages import InThisProcess, Preparation, Prepared, chunked
@@ -150,16 +151,18 @@ def examine(
     rewriter: Rewriter | None = None,
     executor: Executor | None = None,
     as_of: datetime | None = None,
+    verdicts: Path | None = None,
 ) -> Iterator[Examined]:
     """Examine a recipe's rows; the result can be walked over inside the `with` block.
 
     Without a `counter`, lengths are not checked. `feedback` are the files that people's reviews became: rows for
     training only, never sampled away. `embedder` and `rewriter` are needed where the recipe asks for meaning or for
     paraphrases. `executor` is where chunks of rows are worked on (here by default); the result does not depend on it.
-    `as_of` is the day on which rows are too old or not (now by default).
+    `as_of` is the day on which rows are too old or not (now by default). `verdicts` is the file with what people said
+    of training rows (see `tuneloop.data.row_verdicts`).
 
     Raises:
-        DataError: a source cannot be read.
+        DataError: a source, or the file of verdicts, cannot be read.
     """
     sources = (*recipe.data.sources, *feedback)
     with staging(workspace) as place:
@@ -170,6 +173,7 @@ def examine(
             counter=counter,
             key=pseudonym_key(workspace),
             as_of=as_of or datetime.now(UTC),
+            verdicts=read_row_verdicts(verdicts),
         )
         walk = _Walk(recipe, sources, place, has_lengths=counter is not None)
         frame, facts = walk.read(preparation, root, workspace, executor or InThisProcess())

@@ -16,6 +16,7 @@ import great_expectations.expectations as gxe
 from expectations.answer_as_agreed import ExpectAnswerAsAgreed
 from expectations.fresh import ExpectFresh
 from expectations.no_personal_data import ExpectNoPersonalData
+from expectations.no_problem import ExpectNoProblem
 from expectations.no_twin import ExpectNoTwin
 from expectations.one_split_per_cluster import ExpectOneSplitPerCluster
 from expectations.plain_text import ExpectPlainText
@@ -45,6 +46,7 @@ def row_expectations(data: Data, max_tokens: int | None) -> list[Any]:
 
     return [
         because("id_not_unique", gxe.ExpectColumnValuesToBeUnique, "id"),
+        because("withdrawn_by_reviewer", ExpectNoProblem, "withdrawn_by"),
         because("personal_data", ExpectNoPersonalData, "pii_kinds", allowed=data.checks.pii_allowed),
         because("special_tokens", ExpectPlainText, "special_tokens"),
         because("prompt_injection", ExpectPlainText, "injections"),

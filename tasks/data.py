@@ -19,6 +19,8 @@ from tuneloop.data.snapshots import load_manifest
 from tuneloop.history.data_tables import artifact_markdown, funnel_rows
 from tuneloop.recipes import Recipe, Source
 from tuneloop.results import DataReport
+from tuneloop.review.accepting import ACCEPTED
+from tuneloop.review.collecting import CORRECTIONS, PREFERENCES, ROW_VERDICTS, THUMBS
 
 
 def data_version(recipe: Recipe, base: Path) -> DataReport:
@@ -28,18 +30,28 @@ def data_version(recipe: Recipe, base: Path) -> DataReport:
     return report
 
 
-def feedback_sources(recipe: str) -> list[Source]:
-    """What people gave us: corrections from review, and answers that agents edited before sending."""
+def feedback_sources(recipe: Recipe) -> list[Source]:
+    """What people gave us, in the form that this recipe learns from: pairs; single answers with a thumb; or corrections
+    from review and answers that agents edited before sending."""
+    folder = f"workspace:feedback/{recipe.name}"
+    if recipe.data.kind == "preference":
+        return [Source(name="reviews", path=f"{folder}/{PREFERENCES}", format="jsonl")]
+    reviews = THUMBS if recipe.training.objective == "kto" else CORRECTIONS
     return [
-        Source(name="reviews", path=f"workspace:feedback/{recipe}/corrections.jsonl", format="jsonl"),
-        Source(name="traffic", path=f"workspace:feedback/{recipe}/accepted.jsonl", format="jsonl"),
+        Source(name="reviews", path=f"{folder}/{reviews}", format="jsonl"),
+        Source(name="traffic", path=f"{folder}/{ACCEPTED}", format="jsonl"),
     ]
+
+
+def _verdicts(recipe: str) -> Path:
+    """What people said of training rows."""
+    return wiring.feedback_folder(recipe) / ROW_VERDICTS
 
 
 def _data_key(_: TaskRunContext, parameters: dict[str, Any]) -> str:
     recipe: Recipe = parameters["recipe"]
     here = wiring.settings()
-    sources = [*recipe.data.sources, *feedback_sources(recipe.name)]
+    sources = [*recipe.data.sources, *feedback_sources(recipe)]
     templates = recipe.data.augmentation.templates if recipe.data.augmentation else None
     return key(
         "data",
@@ -48,6 +60,7 @@ def _data_key(_: TaskRunContext, parameters: dict[str, Any]) -> str:
         model=recipe.model,
         files={s.name: _content(s) for s in sources},
         templates=file_hash(here.root / templates) if templates else "",
+        verdicts=file_hash(_verdicts(recipe.name)),
         # Rows grow too old without any file changing.
         day=datetime.now(UTC).date() if recipe.data.checks.max_age_days else "",
     )
@@ -79,7 +92,8 @@ def snapshot_data(recipe: Recipe, base: str) -> DataReport:
         root=here.root,
         workspace=here.workspace_path,
         counter=ExampleLengths(Path(base), recipe.model.system_prompt),
-        feedback=feedback_sources(recipe.name),
+        feedback=feedback_sources(recipe),
+        verdicts=_verdicts(recipe.name),
         embedder=wiring.embedder() if grown or recipe.data.checks.same_meaning_cosine else None,
         rewriter=wiring.rewriter(Path(base)) if rewritten else None,
         executor=wiring.executor(),

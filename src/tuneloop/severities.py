@@ -9,6 +9,7 @@ Severity = Literal["block", "quarantine", "warn"]
 
 DEFAULTS: Mapping[str, Severity] = {
     "id_not_unique": "block",
+    "withdrawn_by_reviewer": "quarantine",
     "personal_data": "quarantine",
     "special_tokens": "quarantine",
     "prompt_injection": "quarantine",

@@ -29,12 +29,22 @@ CLEAN: dict[str, Any] = {
     "preference_problem": "",
     "age_days": -1,
     "bad_date": False,
+    "withdrawn_by": "",
 }
-CATEGORIES = ("pii_kinds", "language", "answer_language", "answer_problem", "low_quality", "preference_problem")
+CATEGORIES = (
+    "pii_kinds",
+    "language",
+    "answer_language",
+    "answer_problem",
+    "low_quality",
+    "preference_problem",
+    "withdrawn_by",
+)
 SMALL = ("html_marks", "mail_marks", "special_tokens", "injections")
 ALONE: dict[str, Any] = {**dict.fromkeys(RELATION_COLUMNS.values(), ""), "splits_in_cluster": 1}
 
 FLAWS = [
+    ({"withdrawn_by": "reviewer-a in shop-round-1"}, "withdrawn_by_reviewer"),
     ({"pii_kinds": "card,email"}, "personal_data"),
     ({"special_tokens": 1}, "special_tokens"),
     ({"injections": 1}, "prompt_injection"),

@@ -57,6 +57,7 @@ def row_columns(
     counter: TokenCounter | None,
     max_tokens: int,
     as_of: datetime,
+    withdrawn_by: Sequence[str] | None = None,
 ) -> pd.DataFrame:
     """A row per record: what can be said of it without looking at other rows. About 100 bytes a row.
 
@@ -64,13 +65,15 @@ def row_columns(
     (0: the chat template refuses the row, or there is no `counter`); pii_kinds: as given, comma-separated, "" for none;
     html_marks, mail_marks, special_tokens, injections: counts; broken_characters; language and answer_language
     (ISO 639-1 or `und`); answer_problem, low_quality, preference_problem ("" for none, the last always in data of kind
-    `sft`); age_days at `as_of` (-1: no date); bad_date (unreadable or in the future). In preference data the rejected
-    answer is looked at as the chosen one is, and what is worse of the two is said.
+    `sft`); age_days at `as_of` (-1: no date); bad_date (unreadable or in the future); withdrawn_by: as given, who wants
+    the row out, "" for nobody. In preference data the rejected answer is looked at as the chosen one is, and what is
+    worse of the two is said. An answer that is shown as a bad one may be bad.
     """
     import pandas as pd
 
     pairs = data.kind == "preference"
     read = [read_answer(r.completion, data.answer) for r in records]
+    shown_as_bad = [is_shown_as_bad(r) for r in records]
     asked = _Texts.of([question(r) for r in records])
     answers = _Texts.of([words for _, words in read])
     rejected = _Texts.of([read_answer(r.rejected or "", data.answer)[1] for r in records]) if pairs else None
@@ -84,13 +87,19 @@ def row_columns(
         "pii_kinds": _few(pii_kinds),
         **_marks(asked, answers, rejected),
         **_languages(asked, answers, rejected, data.checks.languages),
-        "answer_problem": _few([problem for problem, _ in read]),
-        "low_quality": _few(_low_quality(asked, answers)),
+        "answer_problem": _few(["" if bad else problem for bad, (problem, _) in zip(shown_as_bad, read, strict=True)]),
+        "low_quality": _few(_low_quality(asked, answers, shown_as_bad)),
         "preference_problem": _few([_preference_problem(r) if pairs else "" for r in records]),
         "age_days": np.array(ages, dtype=np.int32),
         "bad_date": np.array(bad_dates, dtype=bool),
+        "withdrawn_by": _few(withdrawn_by or [""] * len(records)),
     }
     return pd.DataFrame(columns)
+
+
+def is_shown_as_bad(record: Record) -> bool:
+    """Whether the answer has a thumb down, for KTO to learn what not to say."""
+    return record.extra.get("label") is False
 
 
 def _tokens(records: Sequence[Record], counter: TokenCounter | None, max_tokens: int) -> NDArray[np.int32]:
@@ -132,10 +141,10 @@ def _languages(
     return {"language": _few(asked_in), "answer_language": _few(answered_in)}
 
 
-def _low_quality(asked: _Texts, answers: _Texts) -> list[str]:
+def _low_quality(asked: _Texts, answers: _Texts, shown_as_bad: Sequence[bool]) -> list[str]:
     of_prompts, of_answers = (text_problems(side.texts, side.arrow, side.counts) for side in (asked, answers))
     of_answers = answer_problems(answers.texts, of_answers, answers.arrow)
-    return [a or b for a, b in zip(of_prompts, of_answers, strict=True)]
+    return [a or ("" if bad else b) for a, b, bad in zip(of_prompts, of_answers, shown_as_bad, strict=True)]
 
 
 def _preference_problem(record: Record) -> str:

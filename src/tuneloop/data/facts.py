@@ -10,7 +10,8 @@ class Facts:
     """Columns of equal length, one entry per row, in the rows' order.
 
     `prompts` are normalised questions (see `tuneloop.data.duplicates.normalise`); `labels` is None where the recipe or
-    the row has none. `private` rows are held out as well.
+    the row has none. `private` rows are held out as well. `siblings` names the reviewed record that pairs and thumbs
+    were made of: they have one prompt and may stand beside each other.
     """
 
     ids: list[str] = field(default_factory=list)
@@ -21,3 +22,4 @@ class Facts:
     feedback: list[bool] = field(default_factory=list)
     answer_lengths: list[int] = field(default_factory=list)
     labels: list[str | None] = field(default_factory=list)
+    siblings: list[str | None] = field(default_factory=list)

@@ -46,13 +46,18 @@ def find_twins(facts: Facts, splits: Sequence[Split], alike: Sequence[int]) -> d
         left = [i for i in rows if i not in twins]
         if len(left) > 1:
             best = min(left, key=lambda i: _rank(i, facts, splits))
-            twins |= {i: Twin(_kind(i, best, facts, splits), best) for i in left if i != best}
+            gone = (i for i in left if i != best and not _are_siblings(i, best, facts))
+            twins |= {i: Twin(_kind(i, best, facts, splits), best) for i in gone}
     return twins
 
 
 def is_reviewed(row: int, facts: Facts) -> bool:
     """Whether the row is for training alone, because people reviewed it."""
     return facts.feedback[row] and not facts.held_out[row]
+
+
+def _are_siblings(one: int, other: int, facts: Facts) -> bool:
+    return facts.siblings[one] is not None and facts.siblings[one] == facts.siblings[other]
 
 
 def _rank(row: int, facts: Facts, splits: Sequence[Split]) -> tuple[int, int, str]:

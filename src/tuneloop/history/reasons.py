@@ -41,6 +41,7 @@ MEANINGS = {
     "quoted_mail": "The text quotes an earlier mail, or ends in a signature.",
     "special_tokens": "The text writes out control tokens of a chat template.",
     "too_long": "The example has more tokens than the model is trained on.",
+    "withdrawn_by_reviewer": "A reviewer wants the row left out, or reviewers have not agreed on it yet.",
     # How a row stands to others.
     "cluster_in_two_splits": "Copies of one row are in two splits, so a test row may have been trained on.",
     "contradiction": "The same question has another answer elsewhere, and nothing says which is right.",

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from tuneloop.review.collecting import changed
+from tuneloop.review.ledger import changed
 from tuneloop.review.rows import locked, read_rows, write_rows
 
 ACCEPTED = "accepted.jsonl"
@@ -24,6 +24,8 @@ def accept_from_traffic(rows: Iterable[Mapping[str, Any]], *, folder: Path) -> i
     """
     with locked(folder):
         accepted = {row["id"]: row for row in read_rows(folder / ACCEPTED)}
+        for known in accepted.values():
+            known["extra"]["label"] = True  # what earlier releases wrote has none
         for row in rows:
             if (row.get("sent") or "").strip():
                 accepted.setdefault(f"traffic/{row['id']}", _accepted(row))
@@ -39,5 +41,6 @@ def _accepted(row: Mapping[str, Any]) -> dict[str, Any]:
         "created_at": row["time"],
         "group": row["id"],
         # A draft that was sent untouched may just not have been read; whoever trains on these can tell them apart.
-        "extra": {"model": row["model"], "edited": changed(row["answer"], row["sent"]) is not None},
+        # The label is KTO's: what was sent is an answer to learn from.
+        "extra": {"model": row["model"], "edited": changed(row["answer"], row["sent"]) is not None, "label": True},
     }

@@ -38,6 +38,7 @@ class Row:
     length: int = 1
     label: str | None = None
     private: bool = False
+    sibling: str | None = None
 
 
 def facts_of(rows: Sequence[Row]) -> Facts:
@@ -50,6 +51,7 @@ def facts_of(rows: Sequence[Row]) -> Facts:
         feedback=[r.feedback for r in rows],
         answer_lengths=[r.length for r in rows],
         labels=[r.label for r in rows],
+        siblings=[r.sibling for r in rows],
     )
 
 

@@ -20,7 +20,7 @@ def test_what_was_sent_becomes_a_training_row(tmp_path):
             "completion": "better",
             "created_at": "2026-11-01T10:00:00+00:00",
             "group": "t1",
-            "extra": {"model": "m", "edited": True},
+            "extra": {"model": "m", "edited": True, "label": True},
         }
     ]
 
