@@ -15,7 +15,7 @@ from tuneloop.evaluation.judge.pairs import read_pairs
 from tuneloop.evaluation.people import people_on
 from tuneloop.recipes import Judge, Recipe
 from tuneloop.results import EvaluationReport, Opinion
-from tuneloop.review.collecting import PREFERENCES, RATINGS, RESPONSES
+from tuneloop.review.collecting import COMPARISONS, PREFERENCES, RATINGS
 from tuneloop.review.rows import read_rows
 
 
@@ -27,8 +27,10 @@ def opinions_on(
     against: Literal["base", "champion"] = "champion" if champion else "base"
     reference = champion or base
     out = Path(candidate.scores).parent / "opinions" / reference.model_hash[:12]
+    folder = wiring.feedback_folder(recipe.name)
     found = people_on(
-        read_rows(wiring.feedback_folder(recipe.name) / RESPONSES),
+        read_rows(folder / RATINGS),
+        read_rows(folder / COMPARISONS),
         candidate_hash=candidate.model_hash,
         reference_hash=reference.model_hash,
         against=against,
@@ -72,7 +74,7 @@ def _judged(
 
 def _decided_by_people(recipe: str) -> list[HumanPair]:
     folder = wiring.feedback_folder(recipe)
-    return human_pairs(read_rows(folder / PREFERENCES), read_rows(folder / RATINGS))
+    return human_pairs(*(read_rows(folder / name) for name in (PREFERENCES, RATINGS, COMPARISONS)))
 
 
 def _show(recipe: str, opinions: list[Opinion]) -> None:

@@ -109,47 +109,51 @@ def _ratings(judgement: Judgement, weights: Mapping[str, float]) -> Iterator[Row
     """What the answers of models are worth to people. Disputed ones as well: they are not learned from, but leaving
     them out would make the mean that of the easy records."""
     if judgement.record.kind in JUDGED:
-        for said, by in _spoken(judgement, decided=judgement.decision is not None and judgement.decision.rating):
+        decided = judgement.decision is not None and judgement.decision.rating is not None
+        for by in _spoken(judgement, decided=decided):
             if by.rating is not None:
-                yield _evidence(said, by, weights) | {
-                    "answer": said.answer,
+                yield _evidence(judgement, by, weights) | {
+                    "answer": judgement.record.shown.answer,
                     "rating": by.rating,
                     "dimensions": dict(by.dimensions),
                     "issues": list(by.issues),
-                    "chosen_by": said.labels.get("chosen_by", ""),
+                    "chosen_by": judgement.record.shown.labels.get("chosen_by", ""),
                 }
 
 
 def _comparisons(judgement: Judgement, weights: Mapping[str, float]) -> Iterator[Row]:
     """Which of two models' answers people prefer, without knowing the models; ties too."""
     if judgement.record.kind == "preference":
-        for said, by in _spoken(judgement, decided=judgement.decision is not None and judgement.decision.preferred):
+        decided = judgement.decision is not None and judgement.decision.preferred is not None
+        for by in _spoken(judgement, decided=decided):
             if by.preferred is not None:
-                yield _evidence(said, by, weights) | {
-                    "answer": said.answer,
-                    "alternative": said.alternative or "",
-                    "alternative_model": said.alternative_model,
+                yield _evidence(judgement, by, weights) | {
+                    "answer": judgement.record.shown.answer,
+                    "alternative": judgement.record.shown.alternative or "",
+                    "alternative_model": judgement.record.shown.alternative_model,
                     "preferred": by.preferred,
                 }
 
 
-def _spoken(judgement: Judgement, *, decided: Any) -> list[tuple[ReviewAnswer, ReviewAnswer]]:
-    """(what was shown, who spoke of it): the adjudicator alone where they decided this, else all that count."""
-    if decided and judgement.decision is not None:
-        return [(judgement.record.shown, judgement.decision)]
-    return [(answer, answer) for answer in judgement.counted]
+def _spoken(judgement: Judgement, *, decided: bool) -> Sequence[ReviewAnswer]:
+    """The adjudicator alone where they decided this, else all whose word counts."""
+    return [judgement.decision] if decided and judgement.decision is not None else judgement.counted
 
 
-def _evidence(said: ReviewAnswer, by: ReviewAnswer, weights: Mapping[str, float]) -> Row:
+def _evidence(judgement: Judgement, by: ReviewAnswer, weights: Mapping[str, float]) -> Row:
+    record, shown = judgement.record, judgement.record.shown
+    said = (*record.answers, *([judgement.decision] if judgement.decision else []))
     return {
         "response_id": by.response_id,
-        "item_id": said.item_id,
-        "review_set": said.review_set,
+        "item_id": record.item_id,
+        "review_set": record.review_set,
         "reviewer": by.reviewer,
         "submitted_at": by.submitted_at,
-        "prompt": said.prompt,
-        "model": said.model,
-        "weight": NEUTRAL if by is not said else round(weights.get(by.reviewer, NEUTRAL), 6),
+        "prompt": shown.prompt,
+        "model": shown.model,
+        "weight": NEUTRAL if by is judgement.decision else round(weights.get(by.reviewer, NEUTRAL), 6),
+        # Whatever anybody has flagged is shown to no judge: that may be far away.
+        "flagged": any(map(is_flagged, said)),
     }
 
 

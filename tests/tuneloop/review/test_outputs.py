@@ -169,3 +169,9 @@ def test_gold_items_become_no_rows_no_ratings_and_no_evidence(tmp_path):
 def test_a_rating_remembers_how_its_record_was_chosen(tmp_path):
     (row,) = rows(tmp_path, "ratings", [said(labels={"chosen_by": "random"}, dimensions={"safety": 5})])
     assert (row["chosen_by"], row["dimensions"]) == ("random", {"safety": 5})
+
+
+def test_evidence_on_a_record_that_anybody_flagged_is_marked(tmp_path):
+    other = said(response_id="r2", reviewer="reviewer-b", rating=None, correction=None, issues=("flag:personal_data",))
+    assert [row["flagged"] for row in rows(tmp_path / "a", "ratings", [said(), other])] == [True]
+    assert [row["flagged"] for row in rows(tmp_path / "b", "ratings", [said()])] == [False]

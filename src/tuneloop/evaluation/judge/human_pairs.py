@@ -15,6 +15,8 @@ from tuneloop.records import content_hash
 FLAG = "flag:"
 """Issues that start so forbid any use of a row: it may hold personal data, and the judge may be far away."""
 
+SIDES = {"answer": 1.0, "tie": 0.0, "alternative": -1.0}
+
 
 @dataclass(frozen=True, slots=True)
 class HumanPair:
@@ -31,26 +33,34 @@ class HumanPair:
 def human_pairs(
     preferences: Iterable[Mapping[str, Any]],
     ratings: Iterable[Mapping[str, Any]],
+    comparisons: Iterable[Mapping[str, Any]] = (),
     *,
     clusters: Mapping[str, str] | None = None,
 ) -> list[HumanPair]:
-    """Pairs from the rows of a review's `preferences.jsonl` and `ratings.jsonl`, ordered by the hash of their ids.
+    """Pairs from the rows of a review's `preferences.jsonl`, `ratings.jsonl` and `comparisons.jsonl`, ordered by the
+    hash of their ids.
 
     Args:
         preferences: `prompt`, `chosen`, `rejected`: a correction is better than what it corrects.
         ratings: `prompt`, `answer`, `rating`, `reviewer`, `issues`: two different answers to one prompt are compared by
             what the same people gave them, as people differ in how strict they are.
+        comparisons: `prompt`, `answer`, `alternative`, `preferred`, `weight`: what people said of two answers side by
+            side, ties as well.
         clusters: prompt -> name of the near-relatives it belongs to; by default each prompt stands alone.
     """
-    rated = list(ratings)
-    flagged = {row["prompt"] for row in rated if any(issue.startswith(FLAG) for issue in row["issues"])}
+    rated, compared = list(ratings), list(comparisons)
+    flagged = {row["prompt"] for row in (*rated, *compared) if _is_flagged(row)}
     chosen = [((row["prompt"], row["chosen"].strip(), row["rejected"].strip()), 1.0) for row in preferences]
     found = {
         _drawn(*texts, share, clusters or {})
-        for texts, share in [*chosen, *_by_rating(rated)]
+        for texts, share in [*chosen, *_by_rating(rated), *_side_by_side(compared)]
         if texts[0] not in flagged
     }
     return _one_each(sorted(found, key=lambda human: human.pair.id))
+
+
+def _is_flagged(row: Mapping[str, Any]) -> bool:
+    return bool(row.get("flagged")) or any(issue.startswith(FLAG) for issue in row.get("issues", ()))
 
 
 def _by_rating(ratings: Iterable[Mapping[str, Any]]) -> list[tuple[tuple[str, str, str], float]]:
@@ -64,6 +74,17 @@ def _by_rating(ratings: Iterable[Mapping[str, Any]]) -> list[tuple[tuple[str, st
         for one, other in combinations(sorted(answers), 2)
         if (both := answers[one].keys() & answers[other].keys())
     ]
+
+
+def _side_by_side(comparisons: Iterable[Mapping[str, Any]]) -> list[tuple[tuple[str, str, str], float]]:
+    """(prompt, one answer, other answer) and what the weight of people's votes comes to; an empty answer is no text to
+    compare."""
+    balance: dict[tuple[str, str, str], float] = defaultdict(float)
+    for row in comparisons:
+        texts = row["prompt"], row["answer"].strip(), row["alternative"].strip()
+        if texts[1] and texts[2] and texts[1] != texts[2]:
+            balance[texts] += SIDES[row["preferred"]] * float(row.get("weight", 1.0))
+    return [(texts, _compared(votes, 0.0)) for texts, votes in balance.items()]
 
 
 def _compared(one: float, other: float) -> float:

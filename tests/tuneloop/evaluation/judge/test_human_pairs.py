@@ -59,3 +59,22 @@ def test_pairs_to_one_prompt_share_a_cluster_and_related_prompts_can_too() -> No
     rows = [corrected("p", "right"), corrected("p", "also right"), corrected("q")]
     assert len({human.pair.cluster for human in human_pairs(rows, [])}) == 2
     assert {human.pair.cluster for human in human_pairs(rows, [], clusters={"p": "c", "q": "c"})} == {"c"}
+
+
+def compared(preferred: str, weight: float = 1.0, prompt: str = "p", **more: Any) -> dict[str, Any]:
+    return {"prompt": prompt, "answer": "x", "alternative": "y", "preferred": preferred, "weight": weight} | more
+
+
+def test_what_people_said_of_two_answers_side_by_side_is_a_pair_and_so_are_their_ties() -> None:
+    tie = [compared("tie"), compared("answer", prompt="q"), compared("alternative", prompt="q")]
+    assert [human.preferred for human in human_pairs([], [], tie)] == [0.5, 0.5]
+    (found,) = human_pairs([], [], [compared("answer"), compared("alternative", 1.5)])
+    assert liked(found) == "y"
+
+
+def test_a_comparison_of_a_text_with_none_or_itself_is_no_pair() -> None:
+    assert human_pairs([], [], [compared("answer", alternative=" "), compared("answer", alternative="x ")]) == []
+
+
+def test_a_comparison_that_somebody_flagged_is_shown_to_no_judge() -> None:
+    assert human_pairs([corrected("p")], [], [compared("answer", flagged=True)]) == []
