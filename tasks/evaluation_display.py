@@ -77,7 +77,8 @@ def keep_model_card(round_: Round, base: Path) -> Path:
 
 def reviewers_of(folder: Path) -> int:
     """How many people's responses the feedback holds."""
-    return len({row["reviewer"] for row in read_rows(folder / RESPONSES) if row.get("reviewer")})
+    submitted = (row for row in read_rows(folder / RESPONSES) if row.get("status", "submitted") == "submitted")
+    return len({row["reviewer"] for row in submitted if row.get("reviewer")})
 
 
 def model_table(report: EvaluationReport) -> list[dict[str, Any]]:

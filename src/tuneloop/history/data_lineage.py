@@ -10,8 +10,20 @@ from pydantic import BaseModel, ConfigDict
 from tuneloop.history.reasons import meaning
 from tuneloop.records import Record, Rejection
 
-REVIEW_FACTS = ("review_set", "reviewer", "model", "rating", "edited")
-"""What corrections and edited answers carry in `extra` of who said what of whose answer."""
+REVIEW_FACTS = (
+    "review_set",
+    "item_id",
+    "response_id",
+    "reviewer",
+    "reviewed_at",
+    "adjudicator",
+    "model",
+    "rating",
+    "label",
+    "mended",
+    "edited",
+)
+"""What rows that people made carry in `extra` of who said what of whose answer, and when."""
 
 
 class Lineage(BaseModel):
@@ -29,6 +41,8 @@ class Lineage(BaseModel):
     given_id: str | None = None
     """The id that the source gave, where another row had it first."""
     review: dict[str, Any] = {}
+    since: str | None = None
+    """What became of a reviewer's words after this data version was made."""
     synthetic: dict[str, Any] = {}
     """Method and origin of a row that was made from another."""
     reason: str | None = None

@@ -259,7 +259,8 @@ def _reviews(file: Path, round_: Round) -> Reviews | None:
     if not file.is_file():
         return None
     name = round_.training.model_hash
-    rows = [r for r in lines_with(file, name[:8]) if r.get("model") and name.startswith(str(r["model"]))]
+    said = [r for r in lines_with(file, name[:8]) if r.get("model") and name.startswith(str(r["model"]))]
+    rows = [r for r in said if r.get("status", "submitted") == "submitted" and r.get("kind") != "adjudication"]
     ratings = [float(r["rating"]) for r in rows if r.get("rating") is not None]
     return Reviews(
         responses=len(rows),

@@ -85,7 +85,7 @@ def _rows(branch: Tree, split: str | None, rows: Sequence[Lineage]) -> None:
     for row in rows[:IDS_SHOWN]:
         why = f": {row.reason}, {row.meaning}" if row.reason else ""
         instead = f" (see {row.related})" if row.related else ""
-        _branch(under, f"{row.id}  {row.source}:{row.line}{_made_of(row)}{why}{instead}")
+        _branch(under, f"{row.id}  {row.source}:{row.line}{_made_of(row)}{_said_by(row)}{why}{instead}")
     if len(rows) > IDS_SHOWN:
         _branch(under, f"and {len(rows) - IDS_SHOWN:,} more: --json lists all")
 
@@ -149,6 +149,19 @@ def _name(model: ModelName) -> str:
 
 def _made_of(row: Lineage) -> str:
     return f", made of {row.synthetic.get('of')} by {row.synthetic.get('method')}" if row.synthetic else ""
+
+
+def _said_by(row: Lineage) -> str:
+    """Who, when, in which response, and what became of it."""
+    review = row.review
+    if "reviewer" not in review:
+        return ""
+    parts = [f"by {review['reviewer']} in {review.get('review_set', 'a review set')}"]
+    parts += [f"on {str(review['reviewed_at'])[:16]}"] if "reviewed_at" in review else []
+    parts += [f"response {review['response_id']}"] if "response_id" in review else []
+    parts += [f"chosen by {review['adjudicator']}"] if "adjudicator" in review else []
+    parts += [row.since] if row.since else []
+    return f", {', '.join(parts)}"
 
 
 def _some(texts: Sequence[str]) -> str:

@@ -10,6 +10,7 @@ from tuneloop.history.data_lineage import Lineage
 from tuneloop.history.known_rounds import KnownRounds, lines_with
 from tuneloop.history.lineage import ModelName, Part, manifest_of, model_name
 from tuneloop.history.lineage_rows import rows_of_id, rows_of_reviewer, set_aside, splits_of
+from tuneloop.history.review_changes import present_words, what_changed
 from tuneloop.results import Origin
 
 
@@ -41,11 +42,12 @@ class Traces(Part):
 
 
 def trace_row(workspace: Path, row_id: str, known: KnownRounds) -> Traces:
-    """Where the row with this id went, the synthetic rows made of it included; or why it was set aside."""
+    """Where the row with this id went, the synthetic rows made of it included; or why it was set aside. Of a reviewer's
+    row also whether it was replaced or taken back since."""
 
     def rows_in(folder: Path) -> Iterator[Lineage]:
         for split in splits_of(folder, {}):
-            yield from rows_of_id(folder, split, row_id)
+            yield from _compared_with_today(workspace, rows_of_id(folder, split, row_id))
         yield from set_aside(folder, row_id)
 
     return _required(_traces(workspace, row_id, known, rows_in), "row")
@@ -56,12 +58,12 @@ def trace_reviewer(workspace: Path, reviewer: str, known: KnownRounds) -> Traces
 
     def rows_in(folder: Path) -> Iterator[Lineage]:
         for split in splits_of(folder, {}):
-            yield from rows_of_reviewer(folder, split, reviewer)
+            yield from _compared_with_today(workspace, rows_of_reviewer(folder, split, reviewer))
 
     responses: dict[str, int] = {}
     for file in sorted(workspace.glob("feedback/*/responses.jsonl")):
         for row in lines_with(file, reviewer):
-            if row.get("reviewer") == reviewer:
+            if row.get("reviewer") == reviewer and row.get("status", "submitted") == "submitted":
                 review_set = str(row.get("review_set"))
                 responses[review_set] = responses.get(review_set, 0) + 1
     found = _traces(workspace, reviewer, known, rows_in).model_copy(update={"responses": responses})
@@ -78,6 +80,13 @@ def trace_source(workspace: Path, sha256: str, known: KnownRounds) -> Traces:
         if sources:
             found.append(Trace(version=folder.name, rows=[], sources=sources, models=_models(known, folder.name)))
     return _required(Traces(looked_for=sha256, responses={}, found=found, missing=missing), "source")
+
+
+def _compared_with_today(workspace: Path, rows: Iterable[Lineage]) -> Iterator[Lineage]:
+    present = present_words(workspace)
+    for row in rows:
+        since = None if present is None else what_changed(row, present)
+        yield row.model_copy(update={"since": since}) if since else row
 
 
 def _traces(

@@ -5,7 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.tuneloop.history.lineage_examples import CORRECTED, REVIEWER, SECRET, make_workspace
+from tests.tuneloop.history.lineage_examples import (
+    CORRECTED,
+    REVIEWER,
+    SECRET,
+    make_workspace,
+    record,
+    write_lines,
+    write_version,
+)
 from tuneloop.errors import DataError
 from tuneloop.history.known_rounds import known_rounds
 from tuneloop.history.tracing import Traces, trace_reviewer, trace_row, trace_source
@@ -78,3 +86,43 @@ def test_versions_whose_rows_are_gone_are_named(tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / "data" / first)
     found = trace_row(tmp_path, "r1", known_rounds(tmp_path))
     assert found.missing == [f"data version {first}: its rows are gone, so nobody can say what it held"]
+
+
+SAID = {"reviewer": REVIEWER, "review_set": "desk-round-1", "response_id": "s1", "reviewed_at": "2026-11-01T10:00"}
+
+
+@pytest.mark.parametrize(
+    ("today", "since"),
+    [
+        ([SAID], None),
+        ([SAID | {"reviewed_at": "2026-11-02T09:00"}], f"replaced since: {REVIEWER} answered anew on 2026-11-02T09:00"),
+        ([], "taken back since: the next data version has it no more"),
+    ],
+)
+def test_a_row_that_was_learned_from_tells_what_became_of_the_words_in_it(
+    tmp_path: Path, today: list[dict[str, str]], since: str | None
+) -> None:
+    make_workspace(tmp_path)
+    version = write_version(tmp_path, [("train", record(CORRECTED, extra=SAID)), ("test", record("r2", 2))])
+    rows = [{"id": CORRECTED, "completion": SECRET, "extra": extra} for extra in today]
+    write_lines(tmp_path / "feedback" / "desk" / "corrections.jsonl", rows)
+    known = known_rounds(tmp_path)
+    for found in (trace_row(tmp_path, CORRECTED, known), trace_reviewer(tmp_path, REVIEWER, known)):
+        (row,) = next(trace for trace in found.found if trace.version == version).rows
+        assert (row.since, row.review) == (since, SAID)
+        assert SECRET not in found.model_dump_json()
+
+
+def test_a_mended_row_is_compared_with_the_verdict_on_it(tmp_path: Path) -> None:
+    make_workspace(tmp_path)
+    write_version(tmp_path, [("train", record("r1", extra=SAID | {"mended": True})), ("test", record("r2", 2))])
+    write_lines(tmp_path / "feedback" / "desk" / "row_verdicts.jsonl", [{"row": "r1", "answer": "x", "extra": SAID}])
+    found = trace_row(tmp_path, "r1", known_rounds(tmp_path))
+    assert [row.since for trace in found.found for row in trace.rows if row.review] == [None]
+
+
+def test_drafts_and_discarded_answers_are_no_responses_of_a_reviewer(workspace: Path) -> None:
+    said = {"reviewer": REVIEWER, "review_set": "desk-round-1", "model": "m"}
+    rows = [said | {"response_id": f"x{n}", "status": status} for n, status in enumerate(("draft", "discarded"))]
+    write_lines(workspace / "feedback" / "other" / "responses.jsonl", rows)
+    assert trace_reviewer(workspace, REVIEWER, known_rounds(workspace)).responses == {"desk-round-1": 2}
