@@ -69,6 +69,11 @@ class Observed:
     def weight(self) -> float:
         return NEUTRAL * max(0.0, (self.reliability - COIN) / (RIGHT / (RIGHT + WRONG) - COIN))
 
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether this person is surely less reliable than one takes somebody unknown to be."""
+        return self.interval()[1] < RIGHT / (RIGHT + WRONG)
+
     def interval(self, confidence: float = 0.95) -> tuple[float, float]:
         """Between which reliabilities the reviewer's lies with so much probability."""
         from scipy.stats import beta
