@@ -9,7 +9,6 @@ Severity = Literal["block", "quarantine", "warn"]
 
 DEFAULTS: Mapping[str, Severity] = {
     "id_not_unique": "block",
-    "withdrawn_by_reviewer": "quarantine",
     "personal_data": "quarantine",
     "special_tokens": "quarantine",
     "prompt_injection": "quarantine",
@@ -24,6 +23,7 @@ DEFAULTS: Mapping[str, Severity] = {
     "too_long": "quarantine",
     "outdated": "quarantine",
     "bad_date": "warn",
+    "withdrawn_by_reviewer": "quarantine",
     "contradiction": "quarantine",
     "leakage": "quarantine",
     "same_meaning": "quarantine",
