@@ -22,6 +22,7 @@ from tasks.private_test import private_score
 from tasks.publishing import publish_data_sample, publish_round_sets
 from tasks.registry import champion_of, promote, register
 from tasks.review_prompts import check_review
+from tasks.review_report import show_review
 from tasks.rounds import keep_round
 from tasks.served import served_of
 from tasks.training import base_model, start_of, trained_model, training_key
@@ -128,5 +129,6 @@ def finish(spec: Recipe, recipe: str, base: str, round_: Round) -> None:
         private_test = private_score(spec, round_)
         promote(spec.name, version)
     reviews = publish_round_sets(spec, round_, base)
+    show_review(spec)
     done = {"complete": True, "model_version": version, "mlflow_run_id": run_id}
     keep_round(round_.model_copy(update={**done, "reviews": reviews, "private_test": private_test}))

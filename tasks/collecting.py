@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from prefect import task
-from prefect.artifacts import create_markdown_artifact
 
 from tasks import wiring
 from tasks.adjudicating import send_to_adjudication
 from tasks.checks import show_feedback_checks
+from tasks.review_report import review_state, show_review
 from tuneloop.drift.traffic import read_since
 from tuneloop.ports import ReviewAnswer
 from tuneloop.recipes import Recipe
@@ -21,22 +21,20 @@ from tuneloop.review.set_names import is_set_of
 
 @task(name="collect feedback", task_run_name="collect {recipe.name}", retries=3, retry_delay_seconds=5)
 def collect_feedback(recipe: Recipe) -> FeedbackReport:
-    """Responses from Argilla and answers edited in production become rows, each exactly once."""
+    """Responses from the desk and answers edited in production become rows, each exactly once.
+
+    Conflicts among them go to adjudication, and the review report is drawn anew.
+    """
     folder = wiring.feedback_folder(recipe.name)
     answers = _answers(recipe) if recipe.review.enabled else []
     report = collect(answers, folder=folder, limits=recipe.review.adjudication)
     if report.new_responses:
         show_feedback_checks(recipe, [answer for answer in answers if answer.status == "submitted"])
-    if report.conflicts_waiting and recipe.review.enabled:
-        send_to_adjudication(recipe)
-    accepted = accept_from_traffic(map(asdict, read_since(wiring.traffic_file(recipe.name))), folder=folder)
-    issues = "".join(f"| {tag} | {count} |\n" for tag, count in sorted(report.issues.items()))
-    counts = f"{report.responses} responses ({report.new_responses} new), {report.corrections} corrections"
-    create_markdown_artifact(
-        key=f"feedback-{recipe.name}",
-        markdown=f"{counts}, mean rating {report.mean_rating}, {accepted} answers edited in production\n\n"
-        f"| issue | times |\n|---|---:|\n{issues}",
-    )
+    accept_from_traffic(map(asdict, read_since(wiring.traffic_file(recipe.name))), folder=folder)
+    found = review_state(recipe)
+    if recipe.review.enabled:
+        send_to_adjudication(recipe, found.waiting)
+    show_review(recipe, found)
     return report
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
@@ -14,8 +15,9 @@ from tuneloop.evaluation.judge.opinions import form_opinion, try_judge
 from tuneloop.evaluation.judge.pairs import read_pairs
 from tuneloop.evaluation.people import people_on
 from tuneloop.recipes import Judge, Recipe
-from tuneloop.results import EvaluationReport, Opinion
+from tuneloop.results import EvaluationReport, JudgeAgreement, Opinion
 from tuneloop.review.collecting import COMPARISONS, PREFERENCES, RATINGS
+from tuneloop.review.judge_agreement import keep_judge_agreement
 from tuneloop.review.rows import read_rows
 
 
@@ -61,6 +63,18 @@ def _judged(
         confidence=recipe.evaluation.confidence,
     )
     get_run_logger().info("%s", agreement.text)
+    keep_judge_agreement(
+        wiring.feedback_folder(recipe.name),
+        JudgeAgreement(
+            judge=config.model,
+            measured_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            kappa=agreement.kappa,
+            weighted=agreement.weighted,
+            pairs=agreement.pairs,
+            may_count=agreement.may_count,
+            text=agreement.text,
+        ),
+    )
     return form_opinion(
         judge,
         read_pairs(candidate, reference, max_rows=config.max_rows),

@@ -16,6 +16,7 @@ from tuneloop.cli import (
     reproduce_command,
     review_command,
     review_people_command,
+    review_status_command,
     run_commands,
     search_command,
     stack_commands,
@@ -63,6 +64,7 @@ reproduce_command.register(app)
 private_command.register(app)
 review_command.register(app)
 review_people_command.register(review_command.review_app)
+review_status_command.register(review_command.review_app)
 
 
 @app.callback(invoke_without_command=True)

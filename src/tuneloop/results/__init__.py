@@ -4,6 +4,15 @@ from tuneloop.results.data import Check, Cluster, DataManifest, DataReport, Exam
 from tuneloop.results.evaluation import EvaluationReport, Metric, Opinion, Reason, Speed, Verdict
 from tuneloop.results.private_test import PrivateReport, PrivateUse
 from tuneloop.results.result import Cost
+from tuneloop.results.review import (
+    JudgeAgreement,
+    Quality,
+    QuestionAgreement,
+    ReviewerSummary,
+    ReviewSummary,
+    SetAside,
+    SetSummary,
+)
 from tuneloop.results.rounds import DriftReport, FeedbackReport, ReviewReport, Round
 from tuneloop.results.training import Estimate, LossPoint, TrainingReport, TrainingWarning
 
@@ -18,15 +27,22 @@ __all__ = [
     "EvaluationReport",
     "Example",
     "FeedbackReport",
+    "JudgeAgreement",
     "LossPoint",
     "Metric",
     "Opinion",
     "Origin",
     "PrivateReport",
     "PrivateUse",
+    "Quality",
+    "QuestionAgreement",
     "Reason",
     "ReviewReport",
+    "ReviewSummary",
+    "ReviewerSummary",
     "Round",
+    "SetAside",
+    "SetSummary",
     "Slice",
     "Speed",
     "Step",

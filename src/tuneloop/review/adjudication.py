@@ -69,6 +69,12 @@ def mark_published(folder: Path, review_set: str, items: Iterable[ReviewItem]) -
         write_rows(folder / CASES, rows)
 
 
+def unpublished(folder: Path, waiting: Sequence[Judgement]) -> int:
+    """How many of these conflicts no adjudicator can see yet."""
+    there = {row["item"]["id"] for row in read_rows(folder / CASES) if row["published"]}
+    return sum(case_id(judgement.record.key) not in there for judgement in waiting)
+
+
 def _open_set(rows: Sequence[dict[str, Any]], recipe: str, most: int) -> str:
     """The newest set while it has room."""
     sizes = Counter(int(row["adjudication_set"].rpartition("-")[2]) for row in rows)

@@ -53,6 +53,15 @@ def agreement_by_question(records: Sequence[Reviewed], *, confidence: float = 0.
     ]
 
 
+def main_agreement(records: Sequence[Reviewed]) -> float | None:
+    """Alpha of the question that a set is about: the first that anybody answered; None where there is none."""
+    found = next(_questions(records), None)
+    if found is None:
+        return None
+    name, level, values, reviewers = found
+    return measure_alpha(name, level, values, reviewers=reviewers).alpha
+
+
 def measure_alpha(
     question: str, level: Level, values: Values, *, reviewers: int, confidence: float = 0.95, seed: int = 17
 ) -> Alpha:

@@ -28,6 +28,7 @@ ROW_VERDICTS = "row_verdicts.jsonl"
 TRIAGE = "triage.jsonl"
 CONFLICTS = "conflicts.jsonl"
 
+DERIVED = (CORRECTIONS, PREFERENCES, THUMBS, RATINGS, COMPARISONS, ROW_VERDICTS, TRIAGE)
 LEARNED = (CORRECTIONS, PREFERENCES, THUMBS)
 """What models are trained on."""
 

@@ -1,0 +1,75 @@
+"""`tuneloop review status` and `report`: how the review stands, as of the last collection."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from tuneloop.results import ReviewSummary
+
+WIDE = 10_000
+"""Columns of a pipe: nothing is folded there, so that `grep` works."""
+
+RecipeName = Annotated[str | None, typer.Option("--recipe", help="Only the recipe with this name.")]
+
+
+def register(review_app: typer.Typer) -> None:
+    for command in (status, report):
+        review_app.command()(command)
+
+
+def status(
+    *,
+    recipe: RecipeName = None,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON for other programs.")] = False,
+) -> None:
+    """Show what waits for whom, set by set; agreement, conflicts, reviewers, and what people's words became.
+
+    It is what the last collection found: answers start one, and a schedule does. People appear by pseudonym;
+    `tuneloop review people` tells who they are.
+    """
+    from tuneloop.history.review_terminal import print_review
+
+    found = _summaries(recipe)
+    if as_json:
+        typer.echo(json.dumps([summary.model_dump(mode="json") for _, summary in found], indent=2))
+        return
+    for _, summary in found:
+        print_review(summary, _console())
+
+
+def report(*, recipe: RecipeName = None) -> None:
+    """Print where the review report is: a page that opens offline."""
+    from tuneloop.history.review_page import PAGE
+
+    for folder, _ in _summaries(recipe):
+        typer.echo(str(folder / PAGE))
+
+
+def _summaries(recipe: str | None) -> list[tuple[Path, ReviewSummary]]:
+    from tuneloop.errors import DataError
+    from tuneloop.history.review_page import read_summaries
+    from tuneloop.settings import Settings
+
+    workspace = Settings().workspace_path
+    found = [(folder, summary) for folder, summary in read_summaries(workspace) if recipe in {None, summary.recipe}]
+    if not found:
+        of = f" of {recipe}" if recipe else ""
+        raise DataError(
+            f"no answers{of} have been collected in {workspace} yet: a turn of the loop does it (`tuneloop run "
+            "RECIPE`), and the deployment human-review every hour"
+        )
+    return found
+
+
+def _console() -> Console:
+    from rich.console import Console
+
+    return Console(width=None if sys.stdout.isatty() else WIDE, highlight=False)
