@@ -6,7 +6,9 @@ import pytest
 
 from examples.support_desk import annotators
 from examples.support_desk.judging import find_issues, judge, with_a_view_of_ones_own
+from tuneloop.review.gold_items import read_gold
 
+DESK = Path(annotators.__file__).parent
 ROWS = [json.loads(line) for line in Path(annotators.GOLD).read_text().splitlines()]
 PROMPT = "The toaster sparked and smoked when I pressed the lever, order MG-12345."
 GOLD = {
@@ -26,6 +28,15 @@ def issues(**changes):
 def test_every_gold_answer_of_the_demo_keeps_the_rules():
     judged = [judge(row["prompt"], row["completion"], row["completion"]) for row in ROWS]
     assert {(j.rating, j.issues, j.correction) for j in judged} == {(5, (), None)}
+
+
+def test_the_hidden_gold_items_have_the_ratings_that_the_house_rules_give():
+    known = {row["prompt"]: row["completion"] for row in ROWS}
+    items = read_gold(DESK / "gold.jsonl")
+    assert {item.prompt: item.rating for item in items} == {
+        item.prompt: judge(item.prompt, item.answer, known[item.prompt]).rating for item in items
+    }
+    assert {item.rating for item in items} == {1, 2, 3, 4, 5}, "bad ones and good ones, or everybody learns to say 1"
 
 
 @pytest.mark.parametrize("answer", ["", "Hello!", "[1]", json.dumps(GOLD, indent=1), json.dumps({"reply": "x"})])
