@@ -38,13 +38,8 @@ Model = tuple[str, str]
 class Answers:
     """One model's answers to the prompts, in their order; log-probabilities are means per token, in nats."""
 
-    model: Model
     texts: list[str]
     log_probabilities: list[float]
-
-    @property
-    def name(self) -> str:
-        return self.model[1][:MODEL_CHARACTERS]
 
 
 def answers_of(recipe: Recipe, model: Model, prompts: Sequence[str]) -> Answers:
@@ -68,7 +63,7 @@ def answers_of(recipe: Recipe, model: Model, prompts: Sequence[str]) -> Answers:
         system_prompt=recipe.model.system_prompt,
         cache=here.workspace_path / "generations",
     )
-    return Answers(model, generation.answers, sure)
+    return Answers(generation.answers, sure)
 
 
 def text_scores(recipe: Recipe, answers: Sequence[str]) -> list[dict[str, float]]:

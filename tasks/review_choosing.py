@@ -14,6 +14,7 @@ from tasks import wiring
 from tasks.review_answers import (
     DIFFERENCE,
     LOG_PROBABILITY,
+    MODEL_CHARACTERS,
     Answers,
     Model,
     answers_of,
@@ -182,24 +183,21 @@ def _items(
         own = {**scores[place], LOG_PROBABILITY: ours.log_probabilities[place]}
         between = {DIFFERENCE: apart[place]} if apart else {}
         seen = between if occasion.is_comparison else own | between
-        plain = item_of(prompt, ours.texts[place], ours.name, seen, vectors[place])
-        items.append(_compared(occasion, plain, theirs, place) if occasion.is_comparison and theirs else plain)
+        plain = item_of(prompt, ours.texts[place], _name(occasion.model), seen, vectors[place])
+        items.append(_compared(occasion, plain, theirs.texts[place]) if occasion.is_comparison and theirs else plain)
     return items
 
 
-def _compared(occasion: Occasion, item: ReviewItem, theirs: Answers, place: int) -> ReviewItem:
-    both = replace(item, alternative=theirs.texts[place], alternative_model=theirs.name)
-    return _turned(both) if _swapped(occasion, item.prompt) else both
+def _compared(occasion: Occasion, item: ReviewItem, other: str | None) -> ReviewItem:
+    """With the other model's answer, in front of ours or behind it."""
+    name = _name(occasion.other) if occasion.other else ""
+    if _swapped(occasion, item.prompt):
+        return replace(item, answer=other or "", model=name, alternative=item.answer, alternative_model=item.model)
+    return replace(item, alternative=other, alternative_model=name)
 
 
-def _turned(item: ReviewItem) -> ReviewItem:
-    return replace(
-        item,
-        answer=item.alternative or "",
-        model=item.alternative_model,
-        alternative=item.answer,
-        alternative_model=item.model,
-    )
+def _name(model: Model) -> str:
+    return model[1][:MODEL_CHARACTERS]
 
 
 def _swapped(occasion: Occasion, prompt: str) -> bool:
@@ -234,6 +232,6 @@ def _gold_items(occasion: Occasion, picked: Sequence[GoldItem]) -> list[ReviewIt
         scores = text_scores(occasion.recipe, texts)
     made = []
     for item, vector, own in zip(picked, vectors, scores, strict=True):
-        plain = replace(item_of(item.prompt, item.answer, "", own, vector), alternative=item.alternative)
-        made.append(_turned(plain) if occasion.is_comparison and _swapped(occasion, item.prompt) else plain)
+        plain = item_of(item.prompt, item.answer, _name(occasion.model), own, vector)
+        made.append(_compared(occasion, plain, item.alternative) if occasion.is_comparison else plain)
     return made

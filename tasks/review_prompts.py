@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-
-from prefect import get_run_logger
 
 from tasks import wiring
 from tuneloop.data.anonymising import treat
@@ -27,6 +26,7 @@ from tuneloop.review.review_sets import ReviewSets, prompt_hash
 MAX_WAITING = 2000
 """So many of the newest prompts are what a random share stands for."""
 TESTED = {"test", "private"}
+_log = logging.getLogger(__name__)
 
 
 def check_review(recipe: Recipe) -> None:
@@ -91,7 +91,7 @@ def scrubbed(recipe: Recipe, prompts: Sequence[str]) -> list[str]:
     treated = treat(rows, checks, pseudonym_key(wiring.workspace()))
     unwanted = [set(filter(None, kinds.split(","))) - set(checks.pii_allowed) for kinds in treated.kinds]
     if found := Counter(kind for kinds in unwanted for kind in kinds):
-        get_run_logger().info("%d prompts with personal data are shown to nobody: %s", sum(map(bool, unwanted)), found)
+        _log.info("%d prompts with personal data are shown to nobody: %s", sum(map(bool, unwanted)), dict(found))
     return [
         row.prompt for row, kinds in zip(treated.records, unwanted, strict=True) if not kinds and row.prompt.strip()
     ]

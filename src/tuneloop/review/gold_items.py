@@ -98,16 +98,14 @@ def item_id(prompt: str) -> str:
 
 
 def disguise(item: ReviewItem, others: Sequence[ReviewItem], *, of_text: frozenset[str], seed: str) -> ReviewItem:
-    """The item with scores and labels such as the others have; scores named in `of_text` are its own."""
+    """The item with scores and labels such as the others have; its model and scores named in `of_text` are its own."""
     by_chance = sorted(others, key=lambda other: content_hash([seed, item.id, other.id]))
     like = by_chance[0]
     scores = {
         name: item.scores[name] if name in of_text and name in item.scores else _between(name, by_chance)
         for name in like.scores
     }
-    return replace(
-        item, model=like.model, alternative_model=like.alternative_model, scores=scores, labels=dict(like.labels)
-    )
+    return replace(item, scores=scores, labels=dict(like.labels))
 
 
 def _between(name: str, others: Sequence[ReviewItem]) -> float:

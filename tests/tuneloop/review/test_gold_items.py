@@ -80,10 +80,9 @@ def test_nothing_but_its_text_tells_a_gold_item_from_the_others():
         )
         for n in range(1, 9)
     ]
-    gold = item("gold", model="", scores={"answer_words": 3.0}, vector=(1.0, 0.0))
+    gold = item("gold", scores={"answer_words": 3.0}, vector=(1.0, 0.0))
     found = disguise(gold, others, of_text=frozenset({"answer_words"}), seed="s")
     assert (found.id, found.prompt, found.answer, found.vector) == (item_id("gold"), "gold", gold.answer, (1.0, 0.0))
-    assert found.model == "model"
     assert found.scores.keys() == others[0].scores.keys()
     assert found.scores["answer_words"] == 3.0
     assert -0.8 < found.scores["log_probability"] < -0.1

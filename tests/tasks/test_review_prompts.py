@@ -1,0 +1,87 @@
+"""Which prompts may go before people, and what is wrong with a recipe's review files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tasks.review_prompts import check_review, scrubbed, waiting_prompts
+from tuneloop.drift.traffic import TrafficRow, append
+from tuneloop.errors import DataError, RecipeError
+from tuneloop.recipes import Recipe
+
+PERSONAL = "Write to ann.baker@example.com about the lamp"
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("TUNELOOP_ROOT", str(tmp_path))
+    monkeypatch.setenv("TUNELOOP_WORKSPACE", "workspace")
+    return tmp_path
+
+
+def recipe(checks: dict[str, Any] | None = None, **review: Any) -> Recipe:
+    return Recipe.model_validate(
+        {
+            "name": "desk",
+            "data": {
+                "sources": [{"name": "rows", "path": "rows.jsonl"}],
+                "checks": {"person_names": False} | (checks or {}),
+            },
+            "model": {"base": "tiny"},
+            "review": review,
+        }
+    )
+
+
+def test_under_quarantine_a_prompt_with_personal_data_is_shown_to_nobody(root: Path) -> None:
+    assert scrubbed(recipe(), ["Where is it?", PERSONAL]) == ["Where is it?"]
+
+
+def test_under_other_policies_it_is_shown_without_the_personal_data(root: Path) -> None:
+    assert scrubbed(recipe({"pii_policy": "redact"}), [PERSONAL]) == ["Write to <email> about the lamp"]
+    (pseudonymised,) = scrubbed(recipe({"pii_policy": "pseudonymise"}), [PERSONAL])
+    assert pseudonymised.startswith("Write to <email-")
+
+
+def test_what_the_recipe_allows_stays(root: Path) -> None:
+    assert scrubbed(recipe({"pii_allowed": ["email"]}), [PERSONAL]) == [PERSONAL]
+
+
+def test_a_prompt_comes_once_and_empty_ones_and_half_signs_do_no_harm(root: Path) -> None:
+    assert scrubbed(recipe(), ["A  lamp", "a lamp", " ", "half \ud800"]) == ["A  lamp", "half ?"]
+
+
+def test_the_newest_traffic_comes_first_and_what_was_edited_is_known_already(root: Path) -> None:
+    rows = [TrafficRow(str(n), "2026", f"traffic {n}", "", "m", sent="x" if n == 1 else None) for n in range(3)]
+    append(root / "workspace" / "traffic" / "desk.jsonl", rows)
+    (root / "new.jsonl").write_text(json.dumps({"prompt": "from the list"}) + "\n")
+    assert waiting_prompts(recipe(prompts="new.jsonl")) == ["traffic 2", "traffic 0", "from the list"]
+
+
+@pytest.mark.parametrize(
+    ("review", "error", "said"),
+    [
+        ({"prompts": "none.jsonl"}, DataError, r"review\.prompts"),
+        ({"prompts": "broken.jsonl"}, DataError, "line 2"),
+        ({"guidelines": "none.md"}, DataError, r"review\.guidelines"),
+        ({"gold": "none.jsonl"}, DataError, r"review\.gold"),
+        ({"score": "rouge_l"}, RecipeError, "compares with an expected answer"),
+        ({"score": "nonsense"}, RecipeError, "no metric"),
+    ],
+)
+def test_a_review_that_cannot_work_is_refused_before_anything_is_trained(
+    root: Path, review: dict[str, Any], error: type[Exception], said: str
+) -> None:
+    (root / "broken.jsonl").write_text('{"prompt": "fine"}\n{"question": "not so"}\n')
+    with pytest.raises(error, match=said):
+        check_review(recipe(**review))
+    check_review(recipe(**review, enabled=False))
+
+
+def test_a_review_that_works_is_let_through(root: Path) -> None:
+    (root / "new.jsonl").write_text('{"prompt": "fine"}\n')
+    check_review(recipe(prompts="new.jsonl", score="valid_json"))
