@@ -10,8 +10,9 @@ from prefect import task
 
 from tasks import wiring
 from tasks.registry import champion_of
-from tasks.review_choosing import Occasion, choose_answers
+from tasks.review_choosing import choose_answers
 from tasks.review_display import show_set
+from tasks.review_items import Occasion
 from tasks.review_prompts import scrubbed, waiting_prompts
 from tasks.review_rows import choose_failures, choose_rows
 from tuneloop.drift.traffic import read_window

@@ -25,8 +25,6 @@ from tuneloop.review.comparing import differences
 from tuneloop.review.review_sets import prompt_hash
 from tuneloop.review.sampling import Pool, Vectors
 
-MODEL_CHARACTERS = 12
-"""Reviewed answers name their model by so much of its hash."""
 MAX_REFERENCE_ROWS = 2000
 LOG_PROBABILITY, ANSWER_WORDS, DIFFERENCE = "log_probability", "answer_words", "difference"
 

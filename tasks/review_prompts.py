@@ -11,11 +11,13 @@ from pathlib import Path
 from tasks import wiring
 from tuneloop.data.anonymising import treat
 from tuneloop.data.duplicates import find_clusters, normalise
+from tuneloop.data.meanings import embed_short, nearest
 from tuneloop.data.relations import question
 from tuneloop.data.snapshots import splits_in, stream_rows
 from tuneloop.drift.traffic import TrafficRow, read_since
 from tuneloop.errors import DataError, RecipeError
 from tuneloop.evaluation.metrics import without_expected
+from tuneloop.ports import Embedder
 from tuneloop.pseudonyms import pseudonym_key
 from tuneloop.recipes import Recipe
 from tuneloop.records import Message, Record
@@ -107,6 +109,18 @@ def tested_prompts(data_folder: Path) -> list[str]:
     """Test and private rows, which nobody who corrects answers may see."""
     files = [data_folder / f"{split}.parquet" for split in splits_in(data_folder) if split in TESTED]
     return [question(record) for file in files for record in stream_rows(file)]
+
+
+def unlike_tests(recipe: Recipe, prompts: Sequence[str], tested: Sequence[str], embedder: Embedder) -> list[str]:
+    """The prompts that say nothing that a test row says in other words, where the recipe has a limit for that."""
+    limit = recipe.data.checks.same_meaning_cosine
+    if limit is None:
+        return list(prompts)
+    texts, tests = ([normalise(text) for text in side] for side in (prompts, tested))
+    short, vectors = embed_short(texts, range(len(texts)), embedder)
+    _, targets = embed_short(tests, range(len(tests)), embedder)
+    alike = set(short[nearest(vectors, targets, limit) >= 0].tolist())
+    return [prompt for place, prompt in enumerate(prompts) if place not in alike]
 
 
 def clusters_of(recipe: Recipe) -> Clusters:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from heapq import nsmallest
 from pathlib import Path
 
-from tasks.review_answers import ANSWER_WORDS, MODEL_CHARACTERS, vectors_of
-from tasks.review_choosing import Occasion, in_blind_order, item_of, labelled
+from tasks.review_answers import ANSWER_WORDS, vectors_of
+from tasks.review_items import MODEL_CHARACTERS, Occasion, in_blind_order, item_of, labelled
 from tasks.review_prompts import open_prompts, tested_prompts
 from tuneloop.data.relations import question
 from tuneloop.data.slices import slice_values

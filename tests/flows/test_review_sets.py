@@ -219,7 +219,8 @@ def test_a_second_cycle_and_a_validation_publish_nothing_more(place: Path, recip
 def test_a_publishing_killed_between_ledger_and_desk_ends_as_it_began(place: Path, recipe: str, desk: Desk) -> None:
     from tasks import wiring
     from tasks.publishing import put_before_people
-    from tasks.review_choosing import Occasion, choose_answers
+    from tasks.review_choosing import choose_answers
+    from tasks.review_items import Occasion
     from tasks.review_prompts import waiting_prompts
 
     spec, (round_,) = wiring.recipe_at(recipe), rounds_of(place)

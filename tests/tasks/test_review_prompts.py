@@ -6,9 +6,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from tasks.review_prompts import check_review, scrubbed, waiting_prompts
+from tasks.review_prompts import check_review, scrubbed, unlike_tests, waiting_prompts
 from tuneloop.drift.traffic import TrafficRow, append
 from tuneloop.errors import DataError, RecipeError
 from tuneloop.recipes import Recipe
@@ -60,6 +61,22 @@ def test_the_newest_traffic_comes_first_and_what_was_edited_is_known_already(roo
     append(root / "workspace" / "traffic" / "desk.jsonl", rows)
     (root / "new.jsonl").write_text(json.dumps({"prompt": "from the list"}) + "\n")
     assert waiting_prompts(recipe(prompts="new.jsonl")) == ["traffic 2", "traffic 0", "from the list"]
+
+
+class FirstWords:
+    """Texts with the same first word mean the same."""
+
+    def embed(self, texts):  # type: ignore[no-untyped-def]
+        words = ("refund", "parcel", "lamp")
+        rows = [[float(text.startswith(word)) for word in words] for text in texts]
+        return np.array(rows, dtype=np.float32).reshape(len(texts), len(words))
+
+
+def test_what_says_the_same_as_a_test_row_is_left_out_where_the_recipe_has_a_limit_for_it() -> None:
+    prompts, tested = ["Refund, please", "Lamp broken"], ["refund me now"]
+    assert unlike_tests(recipe(), prompts, tested, FirstWords()) == prompts
+    assert unlike_tests(recipe({"same_meaning_cosine": 0.9}), prompts, tested, FirstWords()) == ["Lamp broken"]
+    assert unlike_tests(recipe({"same_meaning_cosine": 0.9}), prompts, [], FirstWords()) == prompts
 
 
 @pytest.mark.parametrize(

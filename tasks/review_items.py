@@ -1,0 +1,101 @@
+"""What a review set is chosen for, and how its items are written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tasks import wiring
+from tasks.review_answers import Model
+from tuneloop.ports import ReviewItem, ReviewKind
+from tuneloop.recipes import Recipe, Strategy
+from tuneloop.records import content_hash
+from tuneloop.review.comparing import stands_second
+from tuneloop.review.gold_items import SCORE_DIGITS, item_id
+from tuneloop.review.review_sets import ReviewSets
+from tuneloop.review.sampling import Chosen
+
+MODEL_CHARACTERS = 12
+"""Items name their model by so much of its hash."""
+VECTOR_DIGITS = 5
+
+
+@dataclass(frozen=True)
+class Occasion:
+    """A set to be chosen: for what, from which models' answers, and how."""
+
+    recipe: Recipe
+    name: str
+    kind: ReviewKind
+    data_folder: Path
+    model: Model
+    other: Model | None
+    """What the model is compared with: in a preference set side by side, else to find where they disagree."""
+    shares: Mapping[Strategy, float]
+    labels: Mapping[str, str]
+
+    @property
+    def sets(self) -> ReviewSets:
+        return ReviewSets(wiring.feedback_folder(self.recipe.name))
+
+    @property
+    def seed(self) -> str:
+        return f"{self.recipe.training.seed} {self.name}"
+
+    @property
+    def is_comparison(self) -> bool:
+        return self.kind == "preference"
+
+
+def item_of(
+    prompt: str,
+    answer: str,
+    model: str,
+    scores: Mapping[str, float],
+    vector: NDArray[np.float32],
+    labels: Mapping[str, str] | None = None,
+) -> ReviewItem:
+    """Numbers are rounded: nobody reads more of them, and equal ones look equal everywhere."""
+    return ReviewItem(
+        id=item_id(prompt),
+        prompt=prompt,
+        answer=answer,
+        model=model,
+        scores={name: round(float(value), SCORE_DIGITS) for name, value in scores.items()},
+        vector=[round(float(value), VECTOR_DIGITS) for value in vector],
+        labels=labels or {},
+    )
+
+
+def labelled(item: ReviewItem, chosen: Chosen, labels: Mapping[str, str]) -> ReviewItem:
+    """With why it was chosen, and how likely that was where chance decided."""
+    why = {"chosen_by": chosen.chosen_by}
+    if chosen.inclusion_probability is not None:
+        why["inclusion_probability"] = f"{chosen.inclusion_probability:.4g}"
+    return replace(item, labels={**item.labels, **labels, **why})
+
+
+def compared(occasion: Occasion, item: ReviewItem, other: str | None) -> ReviewItem:
+    """With the other model's answer, in front of ours or behind it."""
+    name = model_name(occasion.other) if occasion.other else ""
+    if is_swapped(occasion, item.prompt):
+        return replace(item, answer=other or "", model=name, alternative=item.answer, alternative_model=item.model)
+    return replace(item, alternative=other, alternative_model=name)
+
+
+def is_swapped(occasion: Occasion, prompt: str) -> bool:
+    """Whether our answer stands behind the other one."""
+    return occasion.is_comparison and stands_second(occasion.name, item_id(prompt))
+
+
+def model_name(model: Model) -> str:
+    return model[1][:MODEL_CHARACTERS]
+
+
+def in_blind_order(name: str, items: Sequence[ReviewItem]) -> tuple[ReviewItem, ...]:
+    """In an order that tells nothing."""
+    return tuple(sorted(items, key=lambda item: content_hash([name, item.id])))
