@@ -123,18 +123,18 @@ def test_the_first_round_runs_on_the_worker_and_is_reported(project: Project) ->
     assert round_["gate"]["decision"] == "promote"
     assert round_["gate"]["reasons"]
     assert set(round_["metrics"]["valid_json"]) == {"value", "low", "high", "n"}
-    assert round_["reviews"][0]["records"] == 6
+    assert round_["reviews"][0]["records"] == 7, "six, and a gold item"
 
 
 def test_two_annotators_answer_and_their_corrections_are_trained_on_with_their_origin(project: Project) -> None:
     review_set = project.report()[0]["reviews"][0]["review_set"]
     url, key = project.state.url("argilla"), project.state.argilla_api_key
-    assert annotate(url, key, review_set, say=lambda _: None) == 12
+    assert annotate(url, key, review_set, say=lambda _: None) == 14
     assert annotate(url, key, review_set, say=lambda _: None) == 0, "what is answered is not pending any more"
     project.tuneloop("run", str(project.recipe))
     first, second = load_rounds(project.workspace, "tiny-desk")
     assert second.feedback is not None
-    assert second.feedback.responses == 12
+    assert second.feedback.responses == 14
     rows = pd.read_parquet(Path(second.data.folder) / "train.parquet")["record"]
     reviewed = [r for r in map(Record.from_json, map(json.loads, rows)) if r.source == "reviews"]
     assert len(reviewed) == second.feedback.corrections > 0
