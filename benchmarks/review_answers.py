@@ -28,7 +28,7 @@ from tuneloop.training.fine_tuning import fine_tune
 ROOT = Path(__file__).parents[1]
 DESK = ROOT / "examples" / "support_desk"
 ROWS = {"champion": 96, "candidate": 192}
-VALIDATION_ROWS = 24
+VALIDATION_ROWS, WAITING_ROWS = 24, 400
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def answered(cache: Path) -> Answered:
     base = prepare_base(recipe.model, cache / "base")
     rows = sound_rows("train.jsonl")
     trained = max(ROWS.values()) + VALIDATION_ROWS
-    waiting = [*rows[trained:], *sound_rows("heldout.jsonl")]
+    waiting = [*rows[trained:], *sound_rows("heldout.jsonl")][:WAITING_ROWS]
     prompts = [row.prompt for row in waiting]
     models, texts = {}, {}
     for name, count in ROWS.items():
