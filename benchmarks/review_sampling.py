@@ -1,15 +1,17 @@
 """How many bad answers a budget of people's time finds, by how the records are chosen; by repeated draws.
 
-    python -m benchmarks.review_sampling [--cache FOLDER] [--draws 200] [--quick]
+    python -m benchmarks.review_sampling [--cache FOLDER] [--questions FILE] [--draws 200] [--quick]
 
 The rival is chance. Each draw: 240 messages are waiting, of which a pool of so many times the budget is answered, and
-from the pool the budget is spent. A bad answer is one that the house rules rate 1 or 2 of 5. A kind of error is a label
-that is wrong together with the category it should have; what is not JSON is one kind for each category.
+from the pool the budget is spent. A bad answer is one that the house rules rate 1 or 2 of 5. A kind of error is an
+issue together with the message's category. `--questions` adds how many categories of a labelled CSV file (text,
+category) a budget covers.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -27,6 +29,7 @@ from tuneloop.recipes.review import DEFAULT_SAMPLING
 from tuneloop.review.sampling import Chosen, Pool, choose, draw_pool
 
 WAITING, BUDGET, TIMES = 240, 24, 4
+COVERED_ROWS = 4000
 BAD = 2
 
 Numbers = NDArray[np.float64]
@@ -40,6 +43,8 @@ def main() -> None:
     draws = 20 if options.quick else options.draws
     print(f"{len(case.prompts)} messages, {np.mean(_bad(case)):.0%} answered badly, mean {np.mean(case.ratings):.2f}")
     rows = [*_found(case, draws), *_pools(case, draws), *_estimates(case, draws), _drifted(draws)]
+    if options.questions:
+        rows.append(_coverage(Path(options.questions), draws))
     publish("review_sampling", "the same budget drawn at random", rows)
 
 
@@ -108,6 +113,25 @@ def _drifted(draws: int) -> Row:
         for name in ("drifted", "random")
     }  # fmt: skip
     return _row(f"new messages among {BUDGET}, drifted", float(found["drifted"]), float(found["random"]), better=True)
+
+
+def _coverage(file: Path, draws: int) -> Row:
+    """Categories among 24 of 96 questions, on average over draws from 4,000 of the file's rows."""
+    with file.open(encoding="utf-8", newline="") as stream:
+        questions = list(csv.DictReader(stream))
+    chance = np.random.default_rng(1)
+    chance.shuffle(questions)
+    questions = questions[:COVERED_ROWS]
+    vectors = MiniLM().embed([row["text"] for row in questions])
+    found: dict[Strategy, list[int]] = {"diverse": [], "random": []}
+    for draw in range(draws):
+        rows = chance.choice(len(questions), TIMES * BUDGET, replace=False)
+        pool = Pool([str(row) for row in rows], vectors=vectors[rows])
+        for strategy, counts in found.items():
+            chosen = choose(pool, budget=BUDGET, shares={strategy: 1.0}, seed=str(draw)).chosen
+            counts.append(len({questions[rows[c.position]]["category"] for c in chosen}))
+    ours, rival = (float(np.mean(found[name])) for name in ("diverse", "random"))
+    return _row(f"categories among {BUDGET} of {TIMES * BUDGET} questions, diverse", ours, rival, better=True)
 
 
 def _mean(
@@ -179,6 +203,7 @@ def _rounded(ours: float, rival: float) -> tuple[float, float, float]:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cache", help="folder that keeps the two models and their answers")
+    parser.add_argument("--questions", help="CSV with columns text and category")
     parser.add_argument("--draws", type=int, default=200)
     parser.add_argument("--quick", action="store_true")
     return parser.parse_args()

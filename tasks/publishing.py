@@ -9,7 +9,7 @@ from pathlib import Path
 from prefect import task
 
 from tasks import wiring
-from tasks.registry import champion_of
+from tasks.registry import champion_of, worth_repeating
 from tasks.review_choosing import choose_answers
 from tasks.review_display import show_set
 from tasks.review_items import Occasion
@@ -71,6 +71,7 @@ def _wanted(recipe: Recipe, round_: Round) -> set[str]:
     task_run_name="publish {kind} of round {round_.number}",
     retries=3,
     retry_delay_seconds=5,
+    retry_condition_fn=worth_repeating,
 )
 def publish_round_set(recipe: Recipe, kind: ReviewKind, round_: Round, base: str) -> ReviewReport | None:
     """Answers to prompts that nobody has judged yet, two models' answers side by side, or red-team failures."""
@@ -99,6 +100,7 @@ def publish_round_set(recipe: Recipe, kind: ReviewKind, round_: Round, base: str
     task_run_name="publish rows of {data.version}",
     retries=3,
     retry_delay_seconds=5,
+    retry_condition_fn=worth_repeating,
 )
 def publish_data_rows(recipe: Recipe, data: DataReport) -> ReviewReport | None:
     """Training rows, spread over the slices."""
@@ -120,6 +122,7 @@ def publish_data_rows(recipe: Recipe, data: DataReport) -> ReviewReport | None:
     task_run_name="publish drift {drift.window_id}",
     retries=3,
     retry_delay_seconds=5,
+    retry_condition_fn=worth_repeating,
 )
 def publish_drift(recipe: Recipe, drift: DriftReport, last: Round) -> ReviewReport | None:
     """What the model in production answers to the window that drifted."""

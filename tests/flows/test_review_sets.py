@@ -18,6 +18,7 @@ from prefect.client.orchestration import get_client
 from tests.flows.conftest import tiny_recipe
 from tuneloop.data.snapshots import load_rows
 from tuneloop.drift.traffic import TrafficRow, append
+from tuneloop.errors import ServiceError
 from tuneloop.history.rounds import load_rounds
 from tuneloop.ports import ReviewForm, ReviewItem
 from tuneloop.results import Round
@@ -54,7 +55,7 @@ class Desk:
 
     def publish(self, name: str, items: Sequence[ReviewItem], form: ReviewForm) -> str:
         if self.fails:
-            raise ConnectionError("the desk is away")
+            raise ServiceError("the desk is away")
         there = self.sets.setdefault(name, {})
         for item in items:
             there.setdefault(item.id, item)
@@ -273,7 +274,7 @@ def test_the_slice_that_drifted_is_put_before_people_even_where_the_desk_was_awa
     desk.fails = True
     publish = publishing.publish_drift
     publishing.publish_drift = publish.with_options(retries=0)
-    with pytest.raises(ConnectionError):
+    with pytest.raises(ServiceError):
         drift_watch(recipe)
     publishing.publish_drift = publish
     desk.fails = False
