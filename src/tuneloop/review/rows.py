@@ -40,10 +40,15 @@ def write_rows(file: Path, rows: Iterable[Mapping[str, Any]]) -> None:
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold the folder for this process; the kernel lets go when the holder dies, however it dies."""
+    """Hold the folder for this process; the kernel lets go when the holder dies, however it dies.
+
+    What such a holder had half written is deleted: it can hold people's words, which nobody would find there.
+    """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with (folder / ".lock").open("a") as stream:
         fcntl.flock(stream, fcntl.LOCK_EX)
+        for left_behind in folder.glob(".*.new"):
+            left_behind.unlink()
         yield
 
 
