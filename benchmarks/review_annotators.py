@@ -30,7 +30,7 @@ class ServerAwayError(Exception):
 
 @dataclass
 class Journal:
-    """What the server said it has. `last`: record id -> the response as acknowledged last; `failures` of saves, by kind."""
+    """What the server said it has. `last`: record id -> the response as acknowledged last; `failures`: kind -> times."""
 
     last: dict[str, dict[str, Any]] = field(default_factory=dict)
     acknowledged: int = 0
