@@ -1,7 +1,7 @@
-import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 from tuneloop.review.rows import locked, read_rows, write_rows
 
@@ -19,12 +19,16 @@ with locked(Path(sys.argv[1])):
 """
 
 
+def names(folder: Path) -> set[str]:
+    return {file.name for file in folder.iterdir()}
+
+
 def test_what_a_killed_writer_left_is_gone_with_the_next_one(tmp_path):
     with locked(tmp_path):
         write_rows(tmp_path / "responses.jsonl", [{"n": 1}])
     killed = subprocess.run([sys.executable, "-c", KILLED_WHILE_WRITING, tmp_path], check=False)
     assert killed.returncode == -signal.SIGKILL
     assert read_rows(tmp_path / "responses.jsonl") == [{"n": 1}]
-    assert len(os.listdir(tmp_path)) == 3
+    assert len(names(tmp_path)) == 3
     with locked(tmp_path):
-        assert sorted(os.listdir(tmp_path)) == [".lock", "responses.jsonl"]
+        assert names(tmp_path) == {".lock", "responses.jsonl"}
