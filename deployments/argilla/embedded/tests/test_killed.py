@@ -49,6 +49,7 @@ def aftermath(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aftermath]:
         server.end(signal.SIGKILL)
         psutil.wait_procs(killed, timeout=5)
         _lose_index_rows(server.home, changed=second.replace("-", ""))
+        _lose_statuses(server.home)
         server.environment |= NEW_OWNER
         server.start()
         dataset = Dataset(dataset.id, dataset.workspace_id, server.client(NEW_OWNER["ARGILLA_OWNER_API_KEY"]), server)
@@ -71,6 +72,12 @@ def _lose_index_rows(home: Path, changed: str) -> None:
         index.execute("DELETE FROM documents WHERE record_id <> ?", (changed,))
 
 
+def _lose_statuses(home: Path) -> None:
+    """As if the kill had come between an answer's transaction and the one of its record's status."""
+    with closing(sqlite3.connect(home / "argilla.db")) as database, database:
+        database.execute("UPDATE records SET status = iif(status = 'completed', 'pending', 'completed')")
+
+
 def test_the_kill_takes_valkey_along(aftermath: Aftermath) -> None:
     names = [process.name() for process in aftermath.killed if process.is_running() and process.status() != "zombie"]
     assert len(aftermath.killed) == 2
@@ -79,7 +86,8 @@ def test_the_kill_takes_valkey_along(aftermath: Aftermath) -> None:
 
 def test_records_and_answers_survive(aftermath: Aftermath) -> None:
     assert aftermath.dataset.search().names == ["first", "second"]
-    assert aftermath.dataset.progress()["completed"] == 1
+    progress = aftermath.dataset.progress()
+    assert (progress["completed"], progress["pending"]) == (1, 1)
     assert aftermath.annotator.client.get("/me").json()["username"] == aftermath.annotator.username
 
 
@@ -108,20 +116,39 @@ def test_the_interrupted_job_runs_again(aftermath: Aftermath) -> None:
     assert first["data"]["id"] == second["data"]["id"]
 
 
+def test_an_answer_given_while_valkey_is_away_is_saved_and_acknowledged(aftermath: Aftermath) -> None:
+    annotator = aftermath.dataset.annotator()
+    record = aftermath.dataset.search().items[0]["record"]["id"]
+    old = _kill_valkey(aftermath.server)
+    annotator.respond(record, quality=2)
+    submitted = {"type": "terms", "scope": {"entity": "response", "property": "status"}, "values": ["submitted"]}
+    assert len(aftermath.dataset.search(None, submitted, by=annotator).names) == 1
+    _wait_for_another_valkey(aftermath.server, old)
+
+
 def test_a_killed_valkey_is_started_again(aftermath: Aftermath) -> None:
-    old = aftermath.server.family()[1]
+    delivered = len(aftermath.listener.received)
+    _wait_for_another_valkey(aftermath.server, _kill_valkey(aftermath.server))
+    aftermath.dataset.annotator().respond(aftermath.dataset.search().items[1]["record"]["id"], quality=1)
+    aftermath.listener.wait_for(delivered + 1)
+
+
+def _kill_valkey(server: Server) -> psutil.Process:
+    old = server.family()[1]
     old.kill()
-    deadline = time.monotonic() + 20
-    while [process.pid for process in aftermath.server.family()[1:]] in ([], [old.pid]):
+    return old
+
+
+def _wait_for_another_valkey(server: Server, old: psutil.Process) -> None:
+    deadline = time.monotonic() + 60
+    while [process.pid for process in server.family()[1:]] in ([], [old.pid]):
         assert time.monotonic() < deadline
         time.sleep(0.1)
-    aftermath.dataset.annotator().respond(aftermath.dataset.search().items[1]["record"]["id"], quality=1)
-    aftermath.listener.wait_for(3)
 
 
 def test_sigterm_ends_everything_within_seconds(aftermath: Aftermath) -> None:
     family = aftermath.server.family()
     began = time.monotonic()
     assert aftermath.server.end(signal.SIGTERM) == 0
-    assert time.monotonic() - began < 8
+    assert time.monotonic() - began < 30
     assert psutil.wait_procs(family, timeout=5)[1] == []

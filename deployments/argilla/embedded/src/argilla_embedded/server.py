@@ -17,7 +17,7 @@ from argilla_server.settings import settings
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
-from argilla_embedded import speed
+from argilla_embedded import events, speed, statuses
 from argilla_embedded.owner import Owner, save_owner
 from argilla_embedded.search import engine  # noqa: F401  registers the search engine
 from argilla_embedded.search.documents import reconcile
@@ -33,7 +33,9 @@ def run(listener: socket.socket, owner: Owner | None, on_tick: Callable[[], None
     migrate()
     reindex()
     share_connections_safely()
+    asyncio.run(statuses.recount())
     speed.apply()
+    events.survive_a_lost_queue()
     if owner is not None:
         asyncio.run(save_owner(owner))
     from argilla_server import app
