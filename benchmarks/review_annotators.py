@@ -17,7 +17,7 @@ from benchmarks.review_items import only_word
 Action = Literal["submit", "draft", "discard", "edit", "withdraw"]
 WEIGHTS: Mapping[Action, int] = {"submit": 50, "draft": 8, "discard": 8, "edit": 24, "withdraw": 10}
 ISSUES = ("wrong_category", "not_json", "voice", "incomplete")
-GIVE_UP_SECONDS = 300
+GIVE_UP_SECONDS = 900
 PENDING = {
     "type": "and",
     "and": [{"type": "terms", "scope": {"entity": "response", "property": "status"}, "values": ["pending"]}],
@@ -30,7 +30,7 @@ class ServerAwayError(Exception):
 
 @dataclass
 class Journal:
-    """What the server said it has. `last`: record id -> the response as acknowledged last; `failures`: kind -> times."""
+    """What the server said it has. `last`: record id -> the response acknowledged last; `failures`: kind -> times."""
 
     last: dict[str, dict[str, Any]] = field(default_factory=dict)
     acknowledged: int = 0

@@ -30,7 +30,7 @@ from benchmarks.review_inbox import inbox
 from benchmarks.review_soak import VICTIMS, Soak, last_acknowledged
 from benchmarks.review_verdict import of_ledger, of_server
 
-LONGEST_PAUSE_SECONDS, ANSWERS_BETWEEN_KILLS, LONGEST_WAIT_SECONDS = 3.0, 4, 60
+LONGEST_PAUSE_SECONDS, ANSWERS_BETWEEN_KILLS, LONGEST_WAIT_SECONDS = 3.0, 8, 120
 
 
 @dataclass(frozen=True)

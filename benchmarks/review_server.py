@@ -16,7 +16,7 @@ import psutil
 
 PROGRAM = Path(os.environ.get("TUNELOOP_ARGILLA_BIN", ".venv-argilla/bin/argilla-embedded"))
 STOCK = Path(__file__).with_name("review_stock_server.py")
-START_SECONDS = 180
+START_SECONDS = 300
 
 
 @dataclass

@@ -26,7 +26,8 @@ from tuneloop.ports import ReviewAnswer, ReviewItem
 VICTIMS = ("server", "valkey", "delivery", "recount", "collector")
 PROJECT = "soak-round-"
 SETS, RECORDS_PER_SET, RECORDS_PER_STEP = 3, 60, 20
-PATIENCE_SECONDS = 180
+PATIENCE_SECONDS = 900
+"""On a machine with much other work a start takes a minute, and the next kill comes soon."""
 
 
 class Soak:
@@ -67,8 +68,10 @@ class Soak:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.rest()
-        self.server.stop()
+        try:
+            self.rest()
+        finally:
+            self.server.stop()
 
     @property
     def acknowledged(self) -> int:
@@ -78,12 +81,12 @@ class Soak:
         """End all work; what was begun is finished first. Failures of a thread are raised here."""
         self._stopping.set()
         self.inbox.release()
-        for thread in self._running:
-            thread.result()
         self._threads.shutdown()
         if self._collector is not None:
             self._collector.kill()
             self._collector.wait()
+        for thread in self._running:
+            thread.result()
 
     def kill(self, victim: str) -> None:
         """SIGKILL the victim now, or in the middle of the job that is meant, and bring it up again."""

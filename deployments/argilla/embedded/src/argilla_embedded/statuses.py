@@ -1,6 +1,6 @@
 """Whether records are completed, counted again at every start.
 
-Argilla stores an answer in one transaction and the record's status in a second one, or for a whole dataset in a job that
+Argilla stores an answer in one transaction and the record's status in a second one, or a whole dataset's in a job that
 is queued after the first. A kill in between leaves records that stay pending, or completed, for ever.
 """
 
