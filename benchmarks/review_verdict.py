@@ -25,13 +25,13 @@ def of_server(server: ArgillaServer, journals: Mapping[str, Response], items: Se
     database = server.home / "argilla.db"
     with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
         connection.execute("ATTACH DATABASE ? AS found", (f"file:{server.home / 'search.db'}?mode=ro",))
-        yield from _responses(connection, journals)
+        yield from responses_in(connection, journals)
         yield from _records(connection, items)
         yield from _statuses(connection)
     yield from _searches(server, items)
 
 
-def _responses(connection: sqlite3.Connection, journals: Mapping[str, Response]) -> Iterator[str]:
+def responses_in(connection: sqlite3.Connection, journals: Mapping[str, Response]) -> Iterator[str]:
     stored = {
         _dashed(name): (status, json.loads(values or "null"))
         for name, status, values in connection.execute('SELECT id, status, "values" FROM responses')
