@@ -13,6 +13,7 @@ from typing import Any
 
 from benchmarks.review_items import only_word
 from benchmarks.review_server import ArgillaServer
+from tuneloop.adapters.argilla_desk.texts import restored
 from tuneloop.ports import ReviewAnswer, ReviewItem
 from tuneloop.review.collecting import CORRECTIONS, PREFERENCES, RESPONSES, collect
 from tuneloop.review.rows import read_rows
@@ -117,29 +118,33 @@ def _said(row: Response) -> tuple[Any, ...]:
 def _acknowledged(response: Response) -> tuple[Any, ...]:
     values = {name: given["value"] for name, given in response["values"].items()}
     flag = [f"flag:{values['flag']}"] if "flag" in values else []
-    return values.get("rating"), sorted([*values.get("issues", ()), *flag]), values.get("correction")
+    correction = restored(values["correction"]) if "correction" in values else None
+    return values.get("rating"), sorted([*values.get("issues", ()), *flag]), correction
 
 
 def _derived(folder: Path, answers: Sequence[ReviewAnswer], ledger: Mapping[str, Response]) -> Iterator[str]:
-    """The rows must be those of a single undisturbed collection, and those that a few plain lines here come to."""
+    """The rows must be those of a single undisturbed collection; where one person has spoken, a few plain lines tell."""
     with TemporaryDirectory() as place:
         collect(answers, folder=Path(place))
         for file in Path(place).glob("*.jsonl"):
             if file.name != RESPONSES and read_rows(file) != read_rows(folder / file.name):
                 yield f"{file.name} is not what one undisturbed collection gives"
-    by_item = defaultdict(list)
-    for row in sorted(ledger.values(), key=lambda row: (row["submitted_at"], row["response_id"])):
-        by_item[row["review_set"], row["item_id"]].append(row)
-    wanted = {}
-    for item, responses in by_item.items():
-        corrected = [row["correction"] for row in responses if row["correction"]]
-        if corrected and not any(issue.startswith("flag:") for row in responses for issue in row["issues"]):
-            wanted[item] = corrected[-1]
+    said = defaultdict(list)
+    for row in ledger.values():
+        said[f"review/{row['review_set']}/{row['item_id']}"].append(row)
+    alone = {item: rows[0] for item, rows in said.items() if len(rows) == 1}
+    wanted = {(item, row["correction"]) for item, row in alone.items() if row["correction"] and not _is_flagged(row)}
     for name, column in ((CORRECTIONS, "completion"), (PREFERENCES, "chosen")):
-        found = Counter((row["id"], row[column]) for row in read_rows(folder / name))
-        expected = Counter((f"review/{review_set}/{item}", text) for (review_set, item), text in wanted.items())
-        if found != expected:
-            yield f"{name} has {len(found)} rows, {len(expected)} are right, {len(found & expected)} are the same"
+        rows = read_rows(folder / name)
+        found = Counter((row["id"], row[column]) for row in rows if row["id"] in alone)
+        if found != Counter(wanted):
+            yield f"{name}: {len(wanted)} rows where one person has spoken, {len(found)} were found"
+        if len({row["id"] for row in rows}) != len(rows):
+            yield f"{name} has an item twice"
+
+
+def _is_flagged(row: Response) -> bool:
+    return any(issue.startswith("flag:") for issue in row["issues"])
 
 
 def _dashed(name: str) -> str:
