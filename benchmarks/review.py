@@ -19,7 +19,7 @@ from benchmarks.harness import Row, compare, publish, report, take_turns
 from benchmarks.review_pages import ACTIONS
 
 FASTER, NO_SLOWER, LONGEST_WAIT_MS = 5.0, 1.1, 2000
-"""What we aim at: ratio of the logging rates; nothing else slower than noise; what 19 of 20 page actions take at most."""
+"""What we aim at: the logging rates; nothing else slower than noise; what 19 of 20 page actions take at most."""
 
 
 def main() -> None:

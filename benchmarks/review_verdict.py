@@ -123,7 +123,7 @@ def _acknowledged(response: Response) -> tuple[Any, ...]:
 
 
 def _derived(folder: Path, answers: Sequence[ReviewAnswer], ledger: Mapping[str, Response]) -> Iterator[str]:
-    """The rows must be those of a single undisturbed collection; where one person has spoken, a few plain lines tell."""
+    """The rows must be those of a single undisturbed collection; where one person has spoken, a plain look tells."""
     with TemporaryDirectory() as place:
         collect(answers, folder=Path(place))
         for file in Path(place).glob("*.jsonl"):
