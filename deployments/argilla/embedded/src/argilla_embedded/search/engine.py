@@ -126,7 +126,7 @@ class SQLiteSearchEngine(SearchEngine):
     ) -> SearchResponses:
         """Records by cosine similarity to a vector, or to that of `record`, which is left out itself."""
         if bool(value) == bool(record):
-            raise ValueError("similarity needs either a vector or a record")
+            raise ValueError("Must provide either vector value or record to compute the similarity search")
         target = value if record is None else record.vector_value_by_vector_settings(vector_settings)
         if not target:
             raise ValueError(f"the record has no vector {vector_settings.name!r}")

@@ -137,18 +137,23 @@ def _value_condition(filter_: TermsFilter | RangeFilter) -> Condition:
         numbers = [number for value in filter_.values if isinstance(number := _number_or_text(value), float)]
         return _is_one_of([*filter_.values, *numbers])
     ge, le = _number_or_text(filter_.ge), _number_or_text(filter_.le)
-    bound = le if ge is None else ge
-    kind = "('text')" if isinstance(bound, str) else "('integer', 'real')"
-    return lambda value: all_of([Sql(f"typeof({value}) IN {kind}"), _between(value, ge, le)])
+    if isinstance(le if ge is None else ge, str):
+        return lambda value: all_of([Sql(f"typeof({value}) = 'text'"), _between(value, ge, le)])
+    return lambda value: _between(number_in(value), ge, le)
+
+
+def number_in(value: str) -> str:
+    """The SQL of a value as a number, also where it was stored as text; null when it is none."""
+    return f"CASE typeof({value}) WHEN 'text' THEN number_or_null({value}) ELSE {value} END"
 
 
 def _is_one_of(values: list[Any]) -> Condition:
     return lambda name: Sql(f"{name} IN (SELECT value FROM json_each(?))", (json.dumps(values),))
 
 
-def _between(name: str, ge: Any, le: Any) -> Sql:
+def _between(value: str, ge: Any, le: Any) -> Sql:
     bounds = [(">=", ge), ("<=", le)]
-    return all_of(Sql(f"{name} {sign} ?", (bound,)) for sign, bound in bounds if bound is not None)
+    return all_of(Sql(f"{value} {sign} ?", (bound,)) for sign, bound in bounds if bound is not None)
 
 
 def _number_or_text(value: float | str | None) -> float | str | None:

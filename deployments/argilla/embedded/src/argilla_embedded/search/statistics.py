@@ -5,7 +5,7 @@ from sqlite3 import Connection
 from argilla_server.models import MetadataProperty
 from argilla_server.search_engine import FloatMetadataMetrics, IntegerMetadataMetrics, MetadataMetrics, TermsMetrics
 
-from argilla_embedded.search.filters import metadata_elements
+from argilla_embedded.search.filters import metadata_elements, number_in
 
 
 def record_counts(connection: Connection, dataset_id: str) -> dict[str, int]:
@@ -49,8 +49,9 @@ def _number_metrics(
     connection: Connection, metadata_property: MetadataProperty
 ) -> IntegerMetadataMetrics | FloatMetadataMetrics:
     elements = metadata_elements(metadata_property.name)
+    number = number_in("element.value")
     least, greatest = connection.execute(
-        "SELECT min(element.value), max(element.value) FROM argilla.records, "
+        f"SELECT min({number}), max({number}) FROM argilla.records, "
         f"{elements.text.removeprefix('FROM ')} AND records.dataset_id = ?",
         (*elements.params, metadata_property.dataset_id.hex),
     ).fetchone()

@@ -75,11 +75,17 @@ def connect(database: Path, index: Path) -> sqlite3.Connection:
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = NORMAL")  # a derived file: the next start repairs what a power cut took
     connection.execute("PRAGMA foreign_keys = ON")
-    connection.executescript(_SCHEMA)
+    equip(connection)
     connection.execute("ATTACH DATABASE ? AS argilla", (f"{database.as_uri()}?mode=ro",))
+    return connection
+
+
+def equip(connection: sqlite3.Connection) -> None:
+    """Create the tables of the index when missing, and the functions that our SQL calls."""
+    connection.executescript(_SCHEMA)
     connection.create_function("shuffle_weight", 2, shuffle_weight, deterministic=True)
     connection.create_function("unit_vector", 1, unit_vector, deterministic=True)
-    return connection
+    connection.create_function("number_or_null", 1, number_or_null, deterministic=True)
 
 
 def in_transaction(connection: sqlite3.Connection, task: Callable[[sqlite3.Connection], T]) -> T:
@@ -120,3 +126,10 @@ def unit_vector(value: str) -> bytes:
     vector = np.asarray(json.loads(value), dtype=np.float32)
     length = np.linalg.norm(vector)
     return (vector / length if length else vector).tobytes()
+
+
+def number_or_null(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
