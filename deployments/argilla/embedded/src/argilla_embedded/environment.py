@@ -19,6 +19,7 @@ def server_environment(home: Home, port: int, redis_url: str) -> dict[str, str]:
         # Upstream looks for .oauth.yaml in whatever folder it is started from.
         "ARGILLA_AUTH_OAUTH_CFG": str(home.path / "oauth.yaml"),
         "ARGILLA_CORS_ORIGINS": json.dumps(origins),
+        "ARGILLA_ENABLE_SHARE_YOUR_PROGRESS": "false",
         "HF_HUB_DISABLE_TELEMETRY": "1",
         "HF_HUB_OFFLINE": "1",
         "TMPDIR": str(home.tmp),

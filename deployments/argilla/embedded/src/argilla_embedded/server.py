@@ -40,11 +40,13 @@ def run(listener: socket.socket, owner: Owner | None, on_tick: Callable[[], None
         asyncio.run(save_owner(owner))
     from argilla_server import app
 
+    from argilla_embedded.page import keep_private
+
     jobs = JobRunner([HIGH_QUEUE, DEFAULT_QUEUE], REDIS_CONNECTION, on_tick)
     jobs.start()
     try:
         options = uvicorn.Config(
-            app, log_level="warning", access_log=False, timeout_graceful_shutdown=_GRACEFUL_SECONDS
+            keep_private(app), log_level="warning", access_log=False, timeout_graceful_shutdown=_GRACEFUL_SECONDS
         )
         uvicorn.Server(options).run(sockets=[listener])
     finally:
@@ -74,5 +76,7 @@ def share_connections_safely() -> None:
     Jobs run on other event loops than requests do, and a pool that both wait on would wake them from the wrong thread.
     Opening a SQLite file takes well under a millisecond.
     """
-    unpooled = create_async_engine(settings.database_url, poolclass=NullPool, **settings.database_engine_args)
+    unpooled = create_async_engine(
+        settings.database_url, poolclass=NullPool, hide_parameters=True, **settings.database_engine_args
+    )
     database.AsyncSessionLocal.configure(bind=unpooled)
