@@ -35,13 +35,18 @@ def traffic_file(recipe: str) -> Path:
 
 
 def review_desk(recipe: Recipe) -> ReviewDesk:
+    """Where the recipe's answers are judged: an Argilla server, or files that need none."""
+    if recipe.review.desk == "files":
+        from tuneloop.adapters.file_desk import FileDesk
+
+        return FileDesk(workspace() / "review-files" / recipe.name, pseudonym_key=pseudonym_key(workspace()))
     from tuneloop.adapters.argilla_desk import ArgillaDesk
 
     here = settings()
     if here.argilla_url is None or here.argilla_api_key is None:
         raise ServiceError(
             "no Argilla server is configured: run `tuneloop up`, set TUNELOOP_ARGILLA_URL and "
-            "TUNELOOP_ARGILLA_API_KEY, or set `review: {enabled: false}` in the recipe"
+            "TUNELOOP_ARGILLA_API_KEY, or set `review: {desk: files}` in the recipe"
         )
     return ArgillaDesk(
         here.argilla_url,
