@@ -230,6 +230,17 @@ class PrefectApi:
             only["any_resource"] = {"id": list(resource_ids)}
         return [_event(e) for e in self._server.post("/events/filter", {"filter": only, "limit": limit})["events"]]
 
+    def emit_event(self, name: str, *, resource: Mapping[str, str], payload: Mapping[str, Any]) -> None:
+        """Tell the server, and the automations that wait for it, that something has happened just now."""
+        event = {
+            "id": str(uuid.uuid4()),
+            "occurred": datetime.now(UTC).isoformat(),
+            "event": name,
+            "resource": dict(resource),
+            "payload": dict(payload),
+        }
+        self._server.post("/events", [event], accept=(204,))
+
     def automations(self, name: str | None = None) -> list[dict[str, Any]]:
         """Automations as the server describes them; all, or those of exactly this name."""
         only = {} if name is None else {"automations": {"name": {"any_": [name]}}}

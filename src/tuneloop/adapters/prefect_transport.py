@@ -15,6 +15,7 @@ TRIES = 5
 BUSY = frozenset({429, 502, 503, 504})
 """SQLite behind the server answers 503 when several runs write at once; a moment later it works."""
 PAGE = 200
+Body = Mapping[str, Any] | Sequence[Mapping[str, Any]]
 
 
 class PrefectTransport:
@@ -55,12 +56,12 @@ class PrefectTransport:
         response = self._send("GET", path)
         return None if response.status_code == httpx.codes.NOT_FOUND else _json(response)
 
-    def post(self, path: str, body: Mapping[str, Any], *, accept: Sequence[int] = ()) -> Any:
+    def post(self, path: str, body: Body, *, accept: Sequence[int] = ()) -> Any:
         """The answer, None for the status codes in `accept`; raises ServiceError for other refusals."""
         response = self._send("POST", path, body)
         return None if response.status_code in accept else _json(response)
 
-    def _send(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> httpx.Response:
+    def _send(self, method: str, path: str, body: Body | None = None) -> httpx.Response:
         """Send, and again while the server is busy or not reachable. All our POSTs may be repeated: they filter, or
         carry an idempotency key, or say that the thing exists already."""
         for attempt in range(1, TRIES + 1):

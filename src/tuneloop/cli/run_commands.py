@@ -28,10 +28,12 @@ def deploy() -> None:
     from rich.console import Console
 
     from tuneloop.cli.stack_commands import ensure_stack
+    from tuneloop.cli.wiring import local_stack
     from tuneloop.settings import Settings
 
     settings, console = Settings(), Console()
     ensure_stack(settings, console)
+    local_stack(settings).listen_to_answers()
     deploy_flows(settings)
     console.print("The flows are deployed.")
 

@@ -91,7 +91,7 @@ def logs(
     service: Annotated[
         str | None,
         typer.Argument(
-            help="prefect, mlflow, argilla, worker-cpu, worker-training or supervisor; all of them if left out."
+            help="prefect, mlflow, argilla, webhooks, worker-cpu, worker-training or supervisor; all if left out."
         ),
     ] = None,
     *,

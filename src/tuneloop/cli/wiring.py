@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import typer
 
+from tuneloop.adapters.argilla_webhooks import ensure_webhook
 from tuneloop.adapters.prefect_api import PrefectApi
 from tuneloop.errors import ServiceError
 from tuneloop.settings import Settings
@@ -22,7 +23,13 @@ def layout_of(settings: Settings) -> Layout:
 
 
 def local_stack(settings: Settings, *, notify: Callable[[str], None] = typer.echo) -> Stack:
-    return Stack(layout_of(settings), work_pools=PrefectApi, argilla_bin=settings.argilla_bin, notify=notify)
+    return Stack(
+        layout_of(settings),
+        work_pools=PrefectApi,
+        register_webhook=ensure_webhook,
+        argilla_bin=settings.argilla_bin,
+        notify=notify,
+    )
 
 
 def known_state(settings: Settings) -> StackState:

@@ -92,6 +92,16 @@ def argilla_environment(state: StackState) -> dict[str, str]:
     }
 
 
+def webhooks_environment(layout: Layout, *, python_path: str = "") -> dict[str, str]:
+    """Where Prefect is comes from the workspace's state, at each message."""
+    return {
+        **QUIET,
+        "TUNELOOP_ROOT": str(layout.root),
+        "TUNELOOP_WORKSPACE": str(layout.workspace),
+        "PYTHONPATH": python_path,
+    }
+
+
 def process_environment(base: Mapping[str, str], additions: Mapping[str, str]) -> dict[str, str]:
     """The caller's environment without what belongs to other servers, plus ours."""
     kept = {k: v for k, v in base.items() if not k.startswith(FOREIGN_PREFIXES) and k != MARKER}

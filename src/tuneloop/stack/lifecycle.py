@@ -26,10 +26,14 @@ WORKERS = tuple(worker_name(pool) for pool in POOL_LIMITS)
 
 @dataclass(frozen=True)
 class Stack:
-    """`work_pools` connects to a Prefect server, given its API address and auth string."""
+    """`work_pools` connects to a Prefect server, given its API address and auth string.
+
+    `register_webhook` has Argilla (address, API key) send its news to an address of ours, and returns its secret.
+    """
 
     layout: Layout
     work_pools: Callable[[str, str], WorkPools]
+    register_webhook: Callable[[str, str, str], str]
     argilla_bin: Path | None = None
     notify: Callable[[str], None] = print
     timeout_seconds: float = 300.0
@@ -49,9 +53,27 @@ class Stack:
             state = self._settled_state(running)
             wanted = services(self.layout, state, program)
             running -= self._configure(supervisor, wanted)
-            return self._start(
-                supervisor, wanted, running, self.work_pools(state.prefect_api_url, state.prefect_auth), report
-            )
+            pools = self.work_pools(state.prefect_api_url, state.prefect_auth)
+            statuses = self._start(supervisor, wanted, running, pools, report)
+            self._listen(state)
+            return statuses
+
+    def listen_to_answers(self) -> None:
+        """Have Argilla tell us of answers, as `up` does; for a stack that is up already."""
+        with exclusive(self.layout.lock_file):
+            if (state := load_state(self.layout.state_file)) is not None:
+                self._listen(state)
+
+    def _listen(self, state: StackState) -> None:
+        """Without it answers are collected all the same, by the hourly sweep: no reason to call the start a failure."""
+        address = f"{state.url('webhooks')}/argilla"
+        try:
+            secret = self.register_webhook(state.url("argilla"), state.argilla_api_key, address)
+        except ServiceError as error:
+            self.notify(f"answers are collected once an hour, not as they come: {error}")
+            return
+        if secret != state.webhook_secret:
+            save_state(self.layout.state_file, replace(state, webhook_secret=secret))
 
     def status(self) -> list[ServiceStatus]:
         """All services, also those that are stopped. Starts nothing and changes nothing."""

@@ -21,6 +21,7 @@ PORTS_OF: Mapping[str, tuple[str, ...]] = {
     "prefect": ("prefect",),
     "mlflow": ("mlflow",),
     "argilla": ("argilla", "argilla-valkey"),
+    "webhooks": ("webhooks",),
 }
 
 
@@ -46,7 +47,7 @@ def worker_name(pool: str) -> str:
     return f"worker-{pool}"
 
 
-SERVICE_NAMES = ("prefect", "mlflow", "argilla", *(worker_name(pool) for pool in POOL_LIMITS))
+SERVICE_NAMES = (*PORTS_OF, *(worker_name(pool) for pool in POOL_LIMITS))
 
 
 def services(layout: Layout, state: StackState, argilla: Path) -> list[Service]:
@@ -55,6 +56,7 @@ def services(layout: Layout, state: StackState, argilla: Path) -> list[Service]:
         prefect_server(layout, state),
         mlflow_server(layout, state),
         argilla_server(layout, state, argilla),
+        answer_listener(layout, state),
         *(prefect_worker(layout, state, pool) for pool in POOL_LIMITS),
     ]
 
@@ -119,6 +121,17 @@ def argilla_server(layout: Layout, state: StackState, program: Path) -> Service:
         environment=environment.argilla_environment(state),
         url=state.url("argilla"),
         probe=f"{state.url('argilla')}/api/v1/status",
+    )
+
+
+def answer_listener(layout: Layout, state: StackState) -> Service:
+    """Hears from Argilla that somebody has answered; see `lifecycle.Stack.listen_to_answers`."""
+    return Service(
+        name="webhooks",
+        command=(sys.executable, "-m", "tuneloop.cli.answer_listener", "--port", str(state.ports["webhooks"])),
+        directory=layout.run,
+        environment=environment.webhooks_environment(layout, python_path=os.environ.get("PYTHONPATH", "")),
+        probe=f"{state.url('webhooks')}/health",
     )
 
 

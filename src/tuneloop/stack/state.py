@@ -11,18 +11,20 @@ from pathlib import Path
 from tuneloop.errors import ServiceError
 from tuneloop.stack.local_ports import HOST
 
-PORT_NAMES = ("prefect", "mlflow", "argilla", "argilla-valkey")
+PORT_NAMES = ("prefect", "mlflow", "argilla", "argilla-valkey", "webhooks")
 
 
 @dataclass(frozen=True, slots=True)
 class StackState:
-    """Secrets are made once and never change; a port changes only when somebody else has taken it."""
+    """Our secrets are made once and never change; a port changes only when somebody else has taken it."""
 
     prefect_auth: str = field(repr=False)
     argilla_username: str
     argilla_password: str = field(repr=False)
     argilla_api_key: str = field(repr=False)
     ports: dict[str, int] = field(default_factory=dict)
+    webhook_secret: str = field(default="", repr=False)
+    """What Argilla signs its messages with; the server's own, known once we are registered there."""
 
     def url(self, port_name: str) -> str:
         return f"http://{HOST}:{self.ports[port_name]}"

@@ -33,7 +33,7 @@ def _cached_parser(adapter: TypeAdapter[Any]) -> property:
 
 
 async def _notify_if_somebody_listens(db: AsyncSession, event: RecordEvent, record: records.Record) -> list[Job]:
-    # Upstream loads the whole dataset to describe an event that, without a webhook, nobody receives.
-    if not await webhooks.list_enabled_webhooks(db):
+    # Upstream loads the whole dataset to describe an event that, without a webhook for it, nobody receives.
+    if not any(event in webhook.events for webhook in await webhooks.list_enabled_webhooks(db)):
         return []
     return await notify_record_event(db, event, record)
