@@ -14,30 +14,30 @@ from prefect.events.schemas.automations import AutomationCore as Automation
 from prefect.events.schemas.automations import EventTrigger, Posture
 
 DRIFT_EVENT = "tuneloop.drift.detected"
+ANSWERED_EVENT = "tuneloop.review.answered"
 CYCLE = "retraining-cycle/retraining-cycle"
+COLLECT = "human-review/human-review"
 
 
 def retrain_on_drift() -> Automation:
     """A drift event starts the retraining cycle of the recipe that the event names."""
-    with get_client(sync_client=True) as client:
-        deployment = client.read_deployment_by_name(CYCLE)
-    recipe = {"__prefect_kind": "jinja", "template": "{{ event.payload.recipe }}"}
     return Automation(
         name="retrain on drift",
         description="Drift in production traffic starts a retraining cycle.",
         tags=["tuneloop"],
-        trigger=EventTrigger(
-            expect={DRIFT_EVENT},
-            match={"prefect.resource.id": "tuneloop.recipe.*"},
-            posture=Posture.Reactive,
-            threshold=1,
-            within=timedelta(0),
-        ),
-        actions=[
-            RunDeployment(
-                source="selected", deployment_id=deployment.id, parameters={"recipe": recipe, "trigger": "drift"}
-            )
-        ],
+        trigger=_each(DRIFT_EVENT),
+        actions=[_run_of_its_recipe(CYCLE, trigger="drift")],
+    )
+
+
+def collect_on_answers() -> Automation:
+    """Answers of reviewers start collecting for the recipe that the event names; whoever emits it counts bursts."""
+    return Automation(
+        name="collect answers",
+        description="People have answered in a review set: their answers are collected.",
+        tags=["tuneloop"],
+        trigger=_each(ANSWERED_EVENT),
+        actions=[_run_of_its_recipe(COLLECT)],
     )
 
 
@@ -58,6 +58,23 @@ def resume_crashed() -> Automation:
     )
 
 
+def _each(event: str) -> EventTrigger:
+    return EventTrigger(
+        expect={event},
+        match={"prefect.resource.id": "tuneloop.recipe.*"},
+        posture=Posture.Reactive,
+        threshold=1,
+        within=timedelta(0),
+    )
+
+
+def _run_of_its_recipe(deployment: str, **parameters: str) -> RunDeployment:
+    with get_client(sync_client=True) as client:
+        found = client.read_deployment_by_name(deployment)
+    recipe = {"__prefect_kind": "jinja", "template": "{{ event.payload.recipe }}"}
+    return RunDeployment(source="selected", deployment_id=found.id, parameters={"recipe": recipe, **parameters})
+
+
 def upsert(wanted: Automation) -> str:
     """Create the automation, or bring the one of that name up to date; returns what was done."""
     with get_client(sync_client=True) as client:
@@ -70,7 +87,7 @@ def upsert(wanted: Automation) -> str:
 
 
 def main() -> None:
-    for automation in (retrain_on_drift(), resume_crashed()):
+    for automation in (retrain_on_drift(), collect_on_answers(), resume_crashed()):
         print(f"automation {automation.name!r}: {upsert(automation)}")
 
 

@@ -1,19 +1,45 @@
-"""Collect what people have said so far. Runs on a schedule as a sweep; holds no process while people work."""
+"""Collect what people have said. An event starts it when they do, a schedule sweeps up what the event missed.
+
+It holds no process while people work, and starts a retraining cycle when enough has been said.
+"""
 
 from __future__ import annotations
 
-from prefect import flow
+from prefect import flow, get_run_logger
 
 from tasks import wiring
 from tasks.collecting import collect_feedback
+from tasks.waiting import is_overtaken, recipes_to_sweep, start_turn_if_due
+from tuneloop.errors import TuneloopError
 from tuneloop.results import FeedbackReport
 
 
 @flow(name="human-review", flow_run_name="{recipe}")
-def human_review(recipe: str = "deployments/recipes/support-desk.yaml") -> FeedbackReport:
-    """Fetch new ratings and corrections from Argilla.
+def human_review(recipe: str | None = None) -> list[FeedbackReport]:
+    """Fetch new ratings and corrections from where people review.
 
     Args:
-        recipe: Path of the recipe under the project's root.
+        recipe: Path of the recipe under the project's root; empty: all recipes that were ever turned here.
     """
-    return collect_feedback(wiring.recipe_at(recipe))
+    if is_overtaken():
+        get_run_logger().warning("skipped: this run is late, and a younger one collects the same answers")
+        return []
+    paths = [recipe] if recipe else list(recipes_to_sweep().values())
+    found, failed = [], []
+    for path in paths:
+        try:
+            found.append(collected(path))
+        except TuneloopError as error:  # one recipe's trouble must not keep the others' answers
+            get_run_logger().error("%s: %s", path, error)
+            failed.append(path)
+    if failed:
+        raise TuneloopError(f"answers of {', '.join(failed)} were not collected; the lines above say why")
+    return found
+
+
+def collected(path: str) -> FeedbackReport:
+    """What people have said on one recipe; a turn of the loop starts if that is enough."""
+    spec = wiring.recipe_at(path)
+    report = collect_feedback(spec)
+    start_turn_if_due(spec, path, report)
+    return report

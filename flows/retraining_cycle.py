@@ -13,6 +13,7 @@ from prefect import flow, get_run_logger
 from prefect.runtime import flow_run
 
 from tasks import wiring
+from tasks.approval import asked_rounds, is_ours, still_waits, with_approval
 from tasks.collecting import collect_feedback
 from tasks.data import data_version
 from tasks.evaluation import evaluation_of, judge
@@ -20,7 +21,7 @@ from tasks.evaluation_display import keep_model_card
 from tasks.opinions import opinions_on
 from tasks.private_test import private_score
 from tasks.publishing import publish_data_sample, publish_round_sets
-from tasks.registry import champion_of, promote, register
+from tasks.registry import champion_of, decline, promote, register
 from tasks.review_prompts import check_review
 from tasks.review_report import show_review
 from tasks.rounds import keep_round
@@ -28,6 +29,7 @@ from tasks.served import served_of
 from tasks.training import base_model, start_of, trained_model, training_key
 from tuneloop.errors import TuneloopError
 from tuneloop.history.environment import environment_of
+from tuneloop.history.known_recipes import note_recipe
 from tuneloop.history.promotion_checks import served_by
 from tuneloop.history.rounds import begin_round, find_round, load_rounds, one_turn_at_a_time
 from tuneloop.recipes import Recipe
@@ -52,16 +54,25 @@ def retraining_cycle(recipe: str = "deployments/recipes/support-desk.yaml", trig
             f"this run has crashed {MAX_ATTEMPTS} times; look at the worker's log before starting another"
         )
     spec = wiring.recipe_at(recipe)
+    note_recipe(wiring.workspace(), spec.name, recipe)
+    # A run that is suspended leaves this block: nobody else's turn waits for a person.
     with one_turn_at_a_time(wiring.workspace(), spec.name):
         turn(spec, recipe, trigger)
 
 
 def turn(spec: Recipe, recipe: str, trigger: Trigger) -> None:
-    """Collect and validate; train only what has not been trained; finish what was cut off."""
+    """Collect and validate; train only what has not been trained; finish what was cut off or has been decided."""
     require_engine(spec.evaluation.artefact)
     base = base_model(spec.model)
     check_review(spec)
+    for asked in asked_rounds(spec.name):
+        if not still_waits(asked):
+            finish(spec, recipe, base, asked)
+        if is_ours(asked):
+            return  # resumed for this decision alone
     feedback = collect_feedback(spec)
+    if (judged := judged_again(spec)) is not None:
+        finish(spec, recipe, base, judged)
     data = data_version(spec, Path(base))
     publish_data_sample(spec, data)
     key = training_key(spec, folder_hash(Path(base)), data.version)
@@ -69,9 +80,10 @@ def turn(spec: Recipe, recipe: str, trigger: Trigger) -> None:
     if round_ is None:
         round_ = train_and_judge(spec, trigger, base, data, feedback)
     elif round_.complete:
-        round_ = judged_again(spec, round_)
-    if round_ is None:
         get_run_logger().info("nothing new: data %s is trained and judged already", data.version)
+        return
+    elif still_waits(round_):
+        get_run_logger().info("round %s waits for a person: `tuneloop review approve`", round_.number)
         return
     finish(spec, recipe, base, round_)
 
@@ -108,10 +120,15 @@ def train_and_judge(spec: Recipe, trigger: Trigger, base: str, data: DataReport,
     return round_
 
 
-def judged_again(spec: Recipe, round_: Round) -> Round | None:
-    """A round that waited for people, with what they have said since; None where nothing waits, or still does."""
-    if round_.verdict.decision != "needs_review":
+def judged_again(spec: Recipe) -> Round | None:
+    """The newest round, if it waited for people, with what they have said since; None where nothing waits or all does.
+
+    It comes before new data is trained on, which would leave it undecided for ever.
+    """
+    rounds = load_rounds(wiring.workspace(), spec.name)
+    if not rounds or not rounds[-1].complete or rounds[-1].verdict.decision != "needs_review":
         return None
+    round_ = rounds[-1]
     opinions = opinions_on(spec, round_.candidate, round_.base, round_.champion)
     scores = round_.candidate, round_.base, round_.champion
     verdict = judge(spec, round_.data, round_.training, round_.candidate.model_hash, *scores, opinions)
@@ -125,9 +142,14 @@ def finish(spec: Recipe, recipe: str, base: str, round_: Round) -> None:
     pages = [*keep_round(round_), keep_model_card(round_, Path(base))]
     run_id, version = register(spec, round_, [*map(str, pages), str(wiring.settings().root / recipe)])
     private_test = None
-    if round_.verdict.decision == "promote":
+    if round_.verdict.decision == "promote" and (spec.review.approval or round_.approval):
+        round_ = with_approval(round_, version)  # ends the run here while nobody has decided
+    word = round_.approval
+    if round_.verdict.decision == "promote" and (word is None or word.decision == "approve"):
         private_test = private_score(spec, round_)
-        promote(spec.name, version)
+        promote(spec.name, version, word)
+    elif word is not None and word.decision == "decline":
+        decline(spec.name, version, round_.verdict, word)
     reviews = publish_round_sets(spec, round_, base)
     show_review(spec)
     done = {"complete": True, "model_version": version, "mlflow_run_id": run_id}

@@ -15,13 +15,14 @@ from tasks import wiring
 from tuneloop.errors import ServiceError
 from tuneloop.history.model_versions import round_of
 from tuneloop.history.promotion_checks import StaleVerdict, check_same_verdict
+from tuneloop.history.promotions import decline as decline_version
 from tuneloop.history.promotions import mark_registered
 from tuneloop.history.promotions import promote as promote_version
 from tuneloop.history.rounds import load_rounds
 from tuneloop.history.summary import summarise
 from tuneloop.history.verdict_signature import signature_tags, signing_key
 from tuneloop.recipes import Recipe
-from tuneloop.results import EvaluationReport, Metric, Round, Verdict
+from tuneloop.results import Approval, EvaluationReport, Metric, Round, Verdict
 from tuneloop.training.export.served import artefact_hash
 
 BY_THE_GATE = "every rule of the gate holds"
@@ -77,8 +78,9 @@ def register(recipe: Recipe, round_: Round, artifacts: list[str]) -> tuple[str, 
     retry_delay_seconds=5,
     retry_condition_fn=worth_repeating,
 )
-def promote(recipe: str, version: str) -> None:
-    """Make the version the champion, as the gate decided: one idempotent step, last in the round.
+def promote(recipe: str, version: str, approval: Approval | None = None) -> None:
+    """Make the version the champion, as the gate (and a person, if asked) decided: one idempotent step, last in the
+    round.
 
     A verdict that compared with another champion than today's promotes nothing: the version waits for a person.
     """
@@ -86,8 +88,9 @@ def promote(recipe: str, version: str) -> None:
     verdict = _verdict(workspace, recipe, version)
     try:
         entry = promote_version(
-            registry, workspace, recipe=recipe, version=version, verdict=verdict, because=BY_THE_GATE, person=None,
-            hash_of=artefact_hash,
+            registry, workspace, recipe=recipe, version=version, verdict=verdict,
+            because=approval.because if approval else BY_THE_GATE, person=approval.by if approval else None,
+            hash_of=artefact_hash, as_judged=True,
         )  # fmt: skip
     except StaleVerdict as error:
         mark_registered(registry, workspace, recipe=recipe, version=version, decision="needs_review")
@@ -95,6 +98,21 @@ def promote(recipe: str, version: str) -> None:
         return
     if entry is not None:
         _log.info("version %s: %s, audit line %s", version, entry.step, entry.number)
+
+
+@task(
+    name="decline",
+    task_run_name="decline version {version}",
+    retries=3,
+    retry_delay_seconds=5,
+    retry_condition_fn=worth_repeating,
+)
+def decline(recipe: str, version: str, verdict: Verdict, approval: Approval) -> None:
+    """Write a person's no into the audit trail; the version stays what it is."""
+    decline_version(
+        wiring.registry(), wiring.workspace(), recipe=recipe, version=version, verdict=verdict,
+        because=approval.because, person=approval.by,
+    )  # fmt: skip
 
 
 def _verdict(workspace: Path, recipe: str, version: str) -> Verdict | None:

@@ -29,13 +29,13 @@ START = "0" * 64
 
 class Entry(Result):
     """One line. A change has two: `intent` before the registry is touched, then `done`; or `abandoned`, if the process
-    ended before the change took effect."""
+    ended before the change took effect. `declined` stands alone: a person said no to a promotion."""
 
     number: int
     at: str
     recipe: str
     action: Literal["promote", "rollback"]
-    step: Literal["intent", "done", "abandoned"]
+    step: Literal["intent", "done", "abandoned", "declined"]
     who: str
     """`gate`, or the name of the person."""
     because: str

@@ -38,11 +38,13 @@ def promote(
     because: str,
     person: str | None,
     hash_of: HashOf,
+    as_judged: bool = False,
 ) -> Entry | None:
     """Make the version the champion; returns the last line of the audit trail about it, or None if it was the champion.
 
     `verdict` is what is kept of the version's round, None if nothing is. `person` is who decides; None for the gate,
-    which acts on a verdict once, and only while the champion is the one that it compared with.
+    which acts on a verdict once, and only while the champion is the one that it compared with. So does a person whose
+    word is about that comparison (`as_judged`).
 
     Raises:
         PromotionRefused: verdict, signature, artefact or trail do not allow it. StaleVerdict: see there.
@@ -53,11 +55,12 @@ def promote(
         versions = registry.versions(recipe)
         target, aliases = _find(versions, recipe, version), _aliases(versions)
         judged = check_verdict(target, verdict, recipe=recipe, key=signing_key(workspace), person=person)
-        acted = _acted_on(trail.entries(), target, judged) if who == GATE else None
+        once = who == GATE or as_judged
+        acted = _acted_on(trail.entries(), target, judged, who) if once else None
         if acted or aliases.get(CHAMPION) == version:
             return acted
         champion = next((v for v in versions if CHAMPION in v.aliases), None)
-        if who == GATE:
+        if once:
             check_champion(judged, champion.tags if champion else None)
         check_artefact(target, recipe=recipe, hash_of=hash_of)
         _check_trail(trail)
@@ -100,6 +103,28 @@ def roll_back(registry: Registry, workspace: Path, *, recipe: str, because: str,
             model_hash=target.tags.get("model_hash", ""), verdict_sha256=target.tags.get(HASH_TAG),
         )  # fmt: skip
         return _carry_out(registry, trail, intent)
+
+
+def decline(
+    registry: Registry, workspace: Path, *, recipe: str, version: str, verdict: Verdict, because: str, person: str
+) -> Entry:
+    """Note that a person said no: the version keeps its alias, `tuneloop models promote` can still change that.
+
+    Saying it again about the same verdict adds no line.
+    """
+    who, trail = check_person(person, because), _trail(workspace, recipe)
+    with trail.held():
+        heal(registry, trail)
+        versions = registry.versions(recipe)
+        target = _find(versions, recipe, version)
+        for entry in trail.entries():
+            if (entry.step, entry.to_version, entry.verdict_sha256) == ("declined", version, verdict_hash(verdict)):
+                return entry
+        return trail.append(
+            action="promote", step="declined", who=who, because=because,
+            from_version=_aliases(versions).get(CHAMPION), to_version=version, previous_version=None,
+            model_hash=target.tags["model_hash"], verdict_sha256=verdict_hash(verdict),
+        )  # fmt: skip
 
 
 def mark_registered(registry: Registry, workspace: Path, *, recipe: str, version: str, decision: str) -> None:
@@ -175,10 +200,10 @@ def _end(trail: AuditTrail, intent: Entry, step: str) -> Entry:
     return trail.append(**same, step=step, intent=intent.number)
 
 
-def _acted_on(entries: Sequence[Entry], version: ModelVersion, verdict: Verdict) -> Entry | None:
-    """The gate's promotion of this version by this verdict. Acting twice would undo a rollback by a person."""
+def _acted_on(entries: Sequence[Entry], version: ModelVersion, verdict: Verdict, who: str) -> Entry | None:
+    """An earlier promotion of this version on this verdict. Acting twice would undo a rollback by a person."""
     sha256 = verdict_hash(verdict)
-    mine = (e for e in entries if e.step == "done" and e.action == "promote" and e.who == GATE)
+    mine = (e for e in entries if e.step == "done" and e.action == "promote" and e.who == who)
     return next((e for e in mine if e.to_version == version.version and e.verdict_sha256 == sha256), None)
 
 

@@ -73,6 +73,12 @@ class Review(Section):
     )
     gold_share: Fraction = Field(default=0.1, description="of a set's records, beyond its budget")
     adjudication: Adjudication = Adjudication()
+    retrain_after_answers: int = Field(
+        default=50,
+        gt=0,
+        description="new answers since the last round began that start a retraining cycle; "
+        "a round that waits for people is judged again as soon as its set is done",
+    )
     approval: bool = Field(
         default=False, description="a person must click before a model that passed the gate is promoted"
     )

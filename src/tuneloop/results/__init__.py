@@ -13,10 +13,11 @@ from tuneloop.results.review import (
     SetAside,
     SetSummary,
 )
-from tuneloop.results.rounds import DriftReport, FeedbackReport, ReviewReport, Round
+from tuneloop.results.rounds import Approval, DriftReport, FeedbackReport, ReviewReport, Round
 from tuneloop.results.training import Estimate, LossPoint, TrainingReport, TrainingWarning
 
 __all__ = [
+    "Approval",
     "Check",
     "Cluster",
     "Cost",

@@ -63,6 +63,21 @@ class DriftReport(Result):
     """Traffic id of the window's last row."""
 
 
+class Approval(Result):
+    """A person's word on a model that the gate passed; `by` and `because` are also in the audit trail."""
+
+    flow_run_id: str
+    """The run that is suspended until somebody decides."""
+    asked_at: str
+    asked: int = 1
+    """How often that run has asked; only the last question can be answered."""
+    decision: Literal["approve", "decline", "unanswered"] | None = None
+    """None while the run waits; `unanswered`: it ended (cancelled, or the time was out) without a word."""
+    by: str = ""
+    because: str = ""
+    decided_at: str | None = None
+
+
 class Round(Result):
     """One turn of the loop, as it is kept in the workspace and shown by `tuneloop report`."""
 
@@ -89,6 +104,7 @@ class Round(Result):
     """The whole recipe as it was."""
     environment: dict[str, str] = {}
     """Git commit of the project, Python, platform, device, and the versions of the libraries that decide the result."""
+    approval: Approval | None = None
     model_version: str | None = None
     mlflow_run_id: str | None = None
     reviews: list[ReviewReport] = []
