@@ -101,7 +101,7 @@ def _answer_to(round_: Round, asked: Approval) -> PromotionDecision | None:
 
 
 def _key(round_: Round, asked: Approval) -> str:
-    """Each question has its own, since Prefect suspends a run under a key only once, even if it was killed meanwhile."""
+    """Each question has its own, since Prefect suspends a run under a key only once, also if it was killed."""
     return f"approve-round-{round_.number}-{asked.asked}"
 
 

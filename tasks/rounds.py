@@ -21,7 +21,8 @@ def keep_round(round_: Round) -> list[Path]:
     workspace = wiring.workspace()
     save_round(workspace, round_)
     rounds = load_rounds(workspace, round_.recipe)
-    evaluation = show_round(round_, rounds, notices=round_.private_test.warnings if round_.private_test else ())
+    warnings = round_.private_test.warnings if round_.private_test else []
+    evaluation = show_round(round_, rounds, notices=[*_word_on(round_), *warnings])
     page = write_page(workspace, rounds)
     create_markdown_artifact(
         key=f"rounds-{round_.recipe}",
@@ -29,3 +30,16 @@ def keep_round(round_: Round) -> list[Path]:
         f"![scores by round]({data_uri(metrics_by_round(rounds))})\n\nFull report: `{page}`",
     )
     return [page, evaluation]
+
+
+def _word_on(round_: Round) -> list[str]:
+    """What came of the question whether the model may go into production; not who decided."""
+    if round_.approval is None:
+        return []
+    said = {
+        None: "It is not in production: a person has been asked and has not decided yet.",
+        "approve": "A person approved it.",
+        "decline": "It is not in production: a person declined it.",
+        "unanswered": "It is not in production: a person was asked, and nobody decided in time.",
+    }
+    return [said[round_.approval.decision]]

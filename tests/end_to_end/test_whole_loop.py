@@ -104,7 +104,14 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
 
 def test_status_lists_every_service_as_healthy_on_the_loopback_address(project: Project) -> None:
     services = json.loads(project.tuneloop("status", "--json"))
-    assert {s["name"] for s in services} == {"prefect", "mlflow", "argilla", "worker-cpu", "worker-training"}
+    assert {s["name"] for s in services} == {
+        "prefect",
+        "mlflow",
+        "argilla",
+        "webhooks",
+        "worker-cpu",
+        "worker-training",
+    }
     assert {s["health"] for s in services} == {"healthy"}
     assert all(isinstance(s["pid"], int) for s in services)
     assert all(s["url"] is None or s["url"].startswith("http://127.0.0.1:") for s in services)

@@ -27,7 +27,8 @@ def test_every_deployment_points_at_a_flow_that_takes_its_parameters() -> None:
         file, _, name = deployment["entrypoint"].partition(":")
         flow = getattr(importlib.import_module(file.removesuffix(".py").replace("/", ".")), name)
         assert set(deployment["parameters"]) <= set(flow.parameters.properties), deployment["name"]
-        assert (ROOT / deployment["parameters"]["recipe"]).is_file()
+        recipe = deployment["parameters"]["recipe"]
+        assert recipe is None or (ROOT / recipe).is_file()
         assert deployment["work_pool"]["name"] in {"cpu", "training"}
 
 

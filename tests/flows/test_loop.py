@@ -101,7 +101,7 @@ def test_answers_edited_in_production_start_a_new_round_and_stay_out_of_the_test
         for i in range(24)
     ]
     append(place / "workspace/traffic/tiny.jsonl", rows)
-    assert human_review("recipe.yaml").responses == 0
+    assert [report.responses for report in human_review("recipe.yaml")] == [0]
     retraining_cycle("recipe.yaml", "feedback")
     first, second = rounds_of(place)
     assert second.number == 2

@@ -41,6 +41,11 @@ class FlowRun:
     def is_completed(self) -> bool:
         return self.state_type == "COMPLETED"
 
+    @property
+    def waits_for_a_person(self) -> bool:
+        """Suspended until somebody resumes it; it holds no process and may wait for days."""
+        return self.state_type == "PAUSED"
+
 
 @dataclass(frozen=True, slots=True)
 class TaskRun:
@@ -164,6 +169,17 @@ class PrefectApi:
         if found is None:
             raise ServiceError(f"there is no flow run {flow_run_id}")
         return _flow_run(found)
+
+    def resume_flow_run(self, flow_run_id: str, answer: Mapping[str, Any]) -> None:
+        """Let a suspended run go on with the answer to its question.
+
+        Raises:
+            ServiceError: it does not wait (any more), or takes no such answer.
+        """
+        result = self._server.post(f"/flow_runs/{flow_run_id}/resume", {"run_input": dict(answer)})
+        if result["status"] != "ACCEPT":
+            reason = (result.get("details") or {}).get("reason") or result["status"]
+            raise ServiceError(f"flow run {flow_run_id} does not go on: {reason}")
 
     def flow_runs(
         self, *, deployment: str | None = None, tags: Sequence[str] = (), parents: Sequence[str] = (), limit: int = PAGE

@@ -8,6 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 from tuneloop.cli import (
+    approval_command,
     data_commands,
     export_command,
     lineage_command,
@@ -15,6 +16,7 @@ from tuneloop.cli import (
     private_command,
     reproduce_command,
     review_command,
+    review_files_command,
     review_people_command,
     review_status_command,
     run_commands,
@@ -63,6 +65,8 @@ lineage_command.register(models_command.models_app)
 reproduce_command.register(app)
 private_command.register(app)
 review_command.register(app)
+review_files_command.register(review_command.review_app)
+approval_command.register(review_command.review_app)
 review_people_command.register(review_command.review_app)
 review_status_command.register(review_command.review_app)
 

@@ -44,7 +44,8 @@ def start_run(
 
 
 def watch(settings: Settings, flow_run_id: str, console: Console, *, result: str) -> int:
-    """Follow the run to its end; 0 when it completed, 1 when not, 130 when the user stopped watching.
+    """Follow the run to its end; 0 when it completed or waits for a person, 1 when it failed, 130 when the user stopped
+    watching.
 
     `result` is the command that shows what came out.
     """
@@ -56,6 +57,9 @@ def watch(settings: Settings, flow_run_id: str, console: Console, *, result: str
     except KeyboardInterrupt:
         console.print(f"No longer watching; the run goes on. `{result}` shows its result when it is done.")
         return 130
+    if ended.waits_for_a_person:
+        console.print("It waits for a person: `tuneloop review approve` or `decline`, or Resume on Prefect's page.")
+        return 0
     return 0 if ended.is_completed else 1
 
 

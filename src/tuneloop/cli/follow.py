@@ -46,11 +46,11 @@ class Follower:
     def follow(
         self, flow_run_id: str, *, poll_seconds: float = 2.0, sleep: Callable[[float], None] = time.sleep
     ) -> FlowRun:
-        """Look until the run has ended; returns its last state."""
+        """Look until the run has ended, or waits for a person; returns its last state."""
         while True:
             run = self._runs.flow_run(flow_run_id)
             self.look(run)
-            if run.is_terminal:
+            if run.is_terminal or run.waits_for_a_person:
                 sleep(LATE_LINES_SECONDS)
                 self.look(run)
                 return run

@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from tuneloop.ports import SetProgress
 from tuneloop.results import FeedbackReport, Round
 
+OPINIONS = {"answers", "preference"}
+"""Kinds of sets in which people speak on a candidate."""
+
 
 def cause_for_a_turn(
     last: Round, feedback: FeedbackReport, progress: Sequence[SetProgress], *, after_answers: int
@@ -32,6 +35,6 @@ def cause_for_a_turn(
 
 
 def _is_reviewed(round_: Round, progress: Sequence[SetProgress]) -> bool:
-    ending = f"-{round_.number}"
-    sets = [p for p in progress if p.kind in {"answers", "preference"} and p.review_set.endswith(ending)]
-    return bool(sets) and all(p.completed == p.records for p in sets)
+    names = {report.review_set for report in round_.reviews if report.kind in OPINIONS}
+    sets = [each for each in progress if each.review_set in names]
+    return bool(sets) and all(each.completed == each.records for each in sets)

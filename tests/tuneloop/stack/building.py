@@ -16,6 +16,7 @@ def state(**changes):
         "argilla_username": "owner",
         "argilla_password": "argilla-secret",
         "argilla_api_key": "key-secret",
-        "ports": {"prefect": 20001, "mlflow": 20002, "argilla": 20003, "argilla-valkey": 20004},
+        "webhook_secret": "hook-secret",
+        "ports": {"prefect": 20001, "mlflow": 20002, "argilla": 20003, "argilla-valkey": 20004, "webhooks": 20005},
     }
     return StackState(**{**values, **changes})

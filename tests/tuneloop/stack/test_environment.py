@@ -8,10 +8,11 @@ from tuneloop.stack.environment import (
     prefect_server_environment,
     process_environment,
     stack_environment,
+    webhooks_environment,
     worker_environment,
 )
 
-SECRETS = ("prefect-secret", "argilla-secret", "key-secret")
+SECRETS = ("prefect-secret", "argilla-secret", "key-secret", "hook-secret")
 
 
 def secrets_in(variables):
@@ -60,6 +61,7 @@ def test_each_service_gets_only_the_secrets_it_needs(tmp_path):
     assert secrets_in(mlflow_environment()) == set()
     assert secrets_in(argilla_environment(state())) == {"argilla-secret", "key-secret"}
     assert secrets_in(worker_environment(layout, state())) == {"prefect-secret", "key-secret"}
+    assert secrets_in(webhooks_environment(layout)) == set()
 
 
 def test_workers_import_the_project_first(tmp_path):

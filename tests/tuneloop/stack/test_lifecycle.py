@@ -9,7 +9,7 @@ from tuneloop.stack.services import SERVICE_NAMES
 
 
 def stack(layout):
-    return Stack(layout, work_pools=lambda _url, _auth: FakePools())
+    return Stack(layout, work_pools=lambda _url, _auth: FakePools(), register_webhook=lambda _url, _key, _to: "s")
 
 
 def ignore(_statuses, _seconds):

@@ -6,7 +6,7 @@ from tests.tuneloop.stack.building import layout_in, state
 from tuneloop.errors import ServiceError
 from tuneloop.stack.services import SERVICE_NAMES, argilla_program, services
 
-SECRET = re.compile("(prefect|argilla|key)-secret")
+SECRET = re.compile("(prefect|argilla|key|hook)-secret")
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def test_no_secret_is_in_the_repr(all_services):
 
 def test_pages_and_probes_are_on_this_machine_only(all_services):
     urls = [u for s in all_services for u in (s.url, s.probe) if u]
-    assert len(urls) == 6
+    assert len(urls) == 7
     assert all(u.startswith("http://127.0.0.1:") for u in urls)
 
 

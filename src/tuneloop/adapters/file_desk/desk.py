@@ -72,15 +72,23 @@ class FileDesk:
             sets = {kept.name: kept for kept in load_sets(self._kept / "sets", project)}
             return [ReviewFiles(p, self._write_sheets(sets[p.review_set])) for p in self.progress(project)]
 
-    def copies_for(self, reviewer: str, project: str = "") -> list[Path]:
-        """A workbook per set with the reviewer's name in each row; one that was written to is left alone."""
+    def review_sets(self) -> set[str]:
+        """Names of all sets that were published here."""
+        return {kept.name for kept in load_sets(self._kept / "sets")}
+
+    def copies_for(self, reviewer: str, *, adjudicates: bool = False) -> list[Path]:
+        """A workbook per set with the reviewer's name in each row; one that was written to is left alone.
+
+        Sets for adjudication are for those who `adjudicates`, and only for them.
+        """
         name = re.sub(r"[^\w-]+", "-", reviewer.casefold()).strip("-") or "reviewer"
         with locked(self._kept):
             return [
                 self._write(
                     self._folder / "copies" / f"{kept.name}-{name}.xlsx", kept, partial(_workbook, kept, reviewer)
                 )
-                for kept in load_sets(self._kept / "sets", project)
+                for kept in load_sets(self._kept / "sets")
+                if kept.form.kind != "adjudication" or adjudicates
             ]
 
     def import_file(self, path: Path, *, reviewer: str = "") -> Import:

@@ -70,6 +70,16 @@ def read_sheet(path: Path) -> list[SheetRow]:
     return reader(path)
 
 
+def sets_in(path: Path) -> set[str]:
+    """Names of the review sets that the rows of a file belong to.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    items = (row.cells.get(columns.ITEM, "") for row in read_sheet(path))
+    return {item.strip().rpartition("/")[0] for item in items if "/" in item}
+
+
 def reviewer_id(name: str, key: bytes) -> str:
     """The pseudonym of a name; letters' case and blanks do not matter."""
     plain = " ".join(name.casefold().split())

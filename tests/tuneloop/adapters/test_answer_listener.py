@@ -1,0 +1,150 @@
+"""What the listener admits, what it refuses, and what it passes on. No socket: the application is called directly."""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from standardwebhooks.webhooks import Webhook
+from starlette.testclient import TestClient
+
+from tuneloop.adapters.answer_bursts import AnswerBursts
+from tuneloop.adapters.answer_listener import LARGEST_BODY, listener
+from tuneloop.adapters.webhook_messages import REMEMBERED_SECONDS, WebhookGuard, WebhookRefused, review_set_in
+from tuneloop.errors import ServiceError
+
+SECRET = base64.b64encode(b"s" * 32).decode()
+OTHER = base64.b64encode(b"o" * 32).decode()
+TEXT = "my card number is 4111"
+
+
+def message(kind="response.created", review_set="desk-round-1"):
+    record = {"fields": {"prompt": TEXT}, "dataset": {"name": review_set}}
+    return {"type": kind, "version": 1, "data": record if kind.startswith("record.") else {"record": record}}
+
+
+def signed(content, *, secret=SECRET, message_id="msg_1", at=None):
+    body = content if isinstance(content, str) else json.dumps(content)
+    at = at or datetime.now(UTC)
+    signature = Webhook(secret).sign(message_id, at, body)
+    headers = {"webhook-id": message_id, "webhook-timestamp": str(int(at.timestamp())), "webhook-signature": signature}
+    return {"content": body, "headers": headers}
+
+
+class Ears:
+    """The application with what it has told."""
+
+    def __init__(self, secret=SECRET, fails=0):
+        self.told, self.fails, self.bursts = [], fails, AnswerBursts(settle_seconds=0, spacing_seconds=0)
+        known = {"desk-round-1": "desk", "faq-round-2": "faq"}
+        self.app = listener(WebhookGuard(lambda: secret), recipe_of=known.get, tell=self.tell, bursts=self.bursts)
+
+    def tell(self, recipe, answers):
+        if self.fails:
+            self.fails -= 1
+            raise ServiceError("away")
+        self.told.append((recipe, answers))
+
+    def waiting(self):
+        return self.bursts.due(time.monotonic() + 1)
+
+
+@pytest.mark.parametrize("kind", ["response.created", "response.updated", "record.completed"])
+def test_an_answer_is_noted_for_the_recipe_of_its_set(kind):
+    ears = Ears()
+    assert TestClient(ears.app).post("/argilla", **signed(message(kind))).status_code == 204
+    assert ears.waiting() == {"desk": 1}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [message("record.created"), message(review_set="not-ours"), {"type": "response.created"}, [], "null", "7"],
+)
+def test_what_tells_of_no_answer_of_ours_is_taken_and_forgotten(content):
+    ears = Ears()
+    assert TestClient(ears.app).post("/argilla", **signed(content)).status_code == 204
+    assert ears.waiting() == {}
+
+
+@pytest.mark.parametrize(
+    ("status", "request_"),
+    [
+        (401, signed(message(), secret=OTHER)),
+        (401, signed(message(), at=datetime.now(UTC) - timedelta(minutes=6))),
+        (401, signed(message(), at=datetime.now(UTC) + timedelta(minutes=6))),
+        (401, {"content": json.dumps(message())}),
+        (401, signed(message()) | {"content": json.dumps(message("record.completed"))}),
+        (400, {**signed(message()), "headers": {**signed(message())["headers"], "webhook-signature": "nonsense"}}),
+        (400, {**signed(message()), "headers": {**signed(message())["headers"], "webhook-signature": "v1,é".encode()}}),
+        (400, signed("{not json")),
+        (413, {"content": b"x" * (LARGEST_BODY + 1)}),
+    ],
+)
+def test_what_is_not_genuine_is_refused_and_noted_nowhere(status, request_):
+    ears = Ears()
+    assert TestClient(ears.app).post("/argilla", **request_).status_code == status
+    assert ears.waiting() == {}
+
+
+def test_a_replayed_message_is_refused():
+    ears = Ears()
+    client, request = TestClient(ears.app), signed(message())
+    assert [client.post("/argilla", **request).status_code for _ in range(2)] == [204, 409]
+    assert ears.waiting() == {"desk": 1}
+
+
+def test_message_ids_are_forgotten_once_their_signature_is_too_old():
+    now = [0.0]
+    guard = WebhookGuard(lambda: SECRET, clock=lambda: now[0])
+    request = signed(message())
+    guard.admit(request["content"].encode(), request["headers"])
+    now[0] = REMEMBERED_SECONDS + 1
+    assert guard.admit(request["content"].encode(), request["headers"])
+    assert len(guard._seen) == 1
+
+
+def test_before_argilla_has_given_us_a_secret_nothing_is_admitted():
+    assert TestClient(Ears(secret="").app).post("/argilla", **signed(message())).status_code == 503
+
+
+@given(
+    st.binary(max_size=200),
+    st.dictionaries(st.sampled_from(["webhook-id", "webhook-timestamp", "webhook-signature"]), st.text(max_size=40)),
+)
+def test_no_message_breaks_the_guard(body, headers):
+    with pytest.raises(WebhookRefused):
+        WebhookGuard(lambda: SECRET).admit(body, headers)
+
+
+@given(
+    st.recursive(
+        st.none() | st.text() | st.integers(),
+        lambda inner: (
+            st.lists(inner) | st.dictionaries(st.sampled_from(["type", "data", "record", "dataset", "name"]), inner)
+        ),
+    )
+)
+def test_no_shape_of_message_breaks_the_reading(content):
+    assert review_set_in(content) is None or isinstance(review_set_in(content), str)
+
+
+def test_news_are_told_once_and_again_when_nobody_listened(caplog):
+    ears = Ears(fails=1)
+    ears.bursts.failed = lambda recipe, now: None  # due again at once
+    with TestClient(ears.app) as client, caplog.at_level("INFO"):
+        for number in range(5):
+            client.post("/argilla", **signed(message(), message_id=f"m{number}"))
+        deadline = time.monotonic() + 20
+        while not ears.told and time.monotonic() < deadline:
+            time.sleep(0.05)
+    assert sum(answers for _, answers in ears.told) == 5
+    assert TEXT not in caplog.text
+
+
+def test_health_is_answered():
+    assert TestClient(Ears().app).get("/health").status_code == 200
