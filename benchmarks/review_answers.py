@@ -28,7 +28,7 @@ from tuneloop.training.fine_tuning import fine_tune
 ROOT = Path(__file__).parents[1]
 DESK = ROOT / "examples" / "support_desk"
 ROWS = {"champion": 96, "candidate": 192}
-VALIDATION_ROWS, WAITING_ROWS = 24, 400
+VALIDATION_ROWS, WAITING_ROWS = 24, 300
 
 
 @dataclass(frozen=True)
