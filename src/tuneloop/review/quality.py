@@ -9,7 +9,6 @@ from statistics import fmean, stdev
 
 from tuneloop.results import Metric, Quality
 from tuneloop.review.judging import Judgement
-from tuneloop.review.reviewed import JUDGED
 
 LOWEST, HIGHEST = 1.0, 5.0
 
@@ -20,7 +19,8 @@ def quality_by_model(judgements: Iterable[Judgement]) -> list[Quality]:
     rated: dict[str, list[float]] = defaultdict(list)
     for judgement in sorted(judgements, key=lambda j: j.record.shown.submitted_at):
         shown = judgement.record.shown
-        is_drawn = judgement.record.kind in JUDGED and shown.labels.get("chosen_by") == "random"
+        # What is drawn within a slice that drifted speaks for that slice alone.
+        is_drawn = judgement.record.kind == "answers" and shown.labels.get("chosen_by") == "random"
         if is_drawn and judgement.rating is not None:
             rated[shown.model].append(judgement.rating)
     return [Quality(model=model, rating=mean_rating(ratings)) for model, ratings in rated.items()]
