@@ -10,7 +10,7 @@ from prefect import get_run_logger, suspend_flow_run
 from prefect.artifacts import create_markdown_artifact
 from prefect.client.orchestration import get_client
 from prefect.exceptions import ObjectNotFound
-from prefect.input import RunInput
+from prefect.input import RunInput, read_flow_run_input
 from prefect.input.run_input import keyset_from_base_key
 from prefect.runtime import flow_run
 from pydantic import Field
@@ -94,10 +94,8 @@ def _ask(round_: Round, version: str) -> Round:
 
 
 def _answer_to(round_: Round, asked: Approval) -> PromotionDecision | None:
-    try:
-        return PromotionDecision.load(keyset_from_base_key(f"suspended-{_key(round_, asked)}"))
-    except ObjectNotFound:
-        return None
+    found = read_flow_run_input(keyset_from_base_key(f"suspended-{_key(round_, asked)}")["response"])
+    return None if found is None else PromotionDecision.model_validate(found)
 
 
 def _key(round_: Round, asked: Approval) -> str:
