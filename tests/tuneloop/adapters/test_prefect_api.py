@@ -189,3 +189,20 @@ def test_events_are_found_by_name():
     [found] = api(server).events(names=["tuneloop.drift"])
     assert (found.name, found.payload) == ("tuneloop.drift", {"n": 1})
     assert server.asked[-1][2]["filter"]["event"] == {"name": ["tuneloop.drift"]}
+
+
+def test_an_event_says_what_happened_to_what_and_when():
+    server = FakePrefect({("POST", "/events"): {}})
+    api(server).emit_event("tuneloop.x", resource={"prefect.resource.id": "tuneloop.recipe.a"}, payload={"answers": 2})
+    ((_, _, (event,)),) = server.asked
+    assert (event["event"], event["payload"]) == ("tuneloop.x", {"answers": 2})
+    assert event["id"]
+    assert event["occurred"].endswith("+00:00")
+
+
+def test_a_run_that_takes_no_answer_is_an_error_with_the_servers_reason():
+    reply = {"status": "REJECT", "details": {"reason": "'decision' is a required property"}}
+    server = FakePrefect({("POST", "/flow_runs/r1/resume"): reply})
+    with pytest.raises(ServiceError, match="'decision' is a required property"):
+        api(server).resume_flow_run("r1", {"by": "Ada"})
+    assert server.asked[0][2] == {"run_input": {"by": "Ada"}}

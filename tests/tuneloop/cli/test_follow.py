@@ -84,3 +84,9 @@ def test_other_ends_than_completion_are_ends_too(state_type):
     ended, shown = follow(FakeRuns([run("Ended", state_type, "because")]))
     assert not ended.is_completed
     assert "because" in shown
+
+
+def test_a_run_that_waits_for_a_person_is_not_followed_for_days():
+    ended, text = follow(FakeRuns([run("Running", "RUNNING"), run("Suspended", "PAUSED")]))
+    assert ended.waits_for_a_person
+    assert "Suspended" in text
