@@ -38,7 +38,7 @@ def tuneloop(tmp_path):
 def known_stack(tmp_path):
     """A workspace that has been started once."""
     (tmp_path / "ws").mkdir()
-    ports = {"prefect": 20001, "mlflow": 20002, "argilla": 20003, "argilla-valkey": 20004}
+    ports = {"prefect": 20001, "mlflow": 20002, "argilla": 20003, "argilla-valkey": 20004, "webhooks": 20005}
     state = new_state().with_ports(ports)
     save_state(tmp_path / "ws" / "stack.json", state)
     return state
