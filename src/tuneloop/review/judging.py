@@ -18,6 +18,9 @@ Unusable = Literal["conflict", "flagged", "discarded", "unreliable_reviewer", "t
 VERDICT, NEITHER = "verdict", "neither"
 """What an adjudicator says of two versions that are both wrong, among an answer's labels."""
 
+RATING_DIGITS = 6
+"""The mean of 4 and 4 is 4, whatever their weights."""
+
 NEUTRAL = 1.0
 """What the word of somebody weighs of whom nothing is known."""
 
@@ -78,7 +81,7 @@ def weighted_rating(answers: Sequence[ReviewAnswer], weights: Mapping[str, float
     """The mean rating, each person's by their weight."""
     rated = [(answer.rating, weights.get(answer.reviewer, NEUTRAL)) for answer in answers if answer.rating is not None]
     total = sum(weight for _, weight in rated)
-    return sum(rating * weight for rating, weight in rated) / total if total else None
+    return round(sum(rating * weight for rating, weight in rated) / total, RATING_DIGITS) if total else None
 
 
 def weighted_vote(answers: Sequence[ReviewAnswer], weights: Mapping[str, float]) -> Preferred | None:

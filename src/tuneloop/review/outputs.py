@@ -32,10 +32,8 @@ DERIVED = (CORRECTIONS, PREFERENCES, THUMBS, RATINGS, COMPARISONS, ROW_VERDICTS,
 LEARNED = (CORRECTIONS, PREFERENCES, THUMBS)
 """What models are trained on."""
 
-THUMB_UP, THUMB_DOWN = 4.0, 2.0
-"""Mean ratings from which on an answer is a good one, and up to which it is a bad one."""
-MIDDLE = 3.0
-"""A corrected answer that was rated higher than this is no bad one."""
+THUMB_UP, THUMB_DOWN, MIDDLE = 4, 2, 3
+"""Ratings from which on an answer is a good one, and up to which it is a bad one; a corrected one up to the middle."""
 
 Row = dict[str, Any]
 
@@ -97,13 +95,15 @@ def _thumbs(judgement: Judgement) -> Iterator[Row]:
 
 
 def _thumb(judgement: Judgement) -> bool | None:
-    """Of the model's own answer."""
-    rating = judgement.rating
+    """Of the model's own answer, where all who count are on one side. Weights have no say: they move with every gold
+    item, and a thumb that turns with them would have the model trained again."""
+    decided = judgement.decision is not None and judgement.decision.rating is not None
+    ratings = [by.rating for by in _spoken(judgement, decided=decided) if by.rating is not None]
     if judgement.correction is not None:
-        return False if rating is None or rating <= MIDDLE else None
-    if rating is None or THUMB_DOWN < rating < THUMB_UP:
+        return False if all(rating <= MIDDLE for rating in ratings) else None
+    if not ratings or not (min(ratings) >= THUMB_UP or max(ratings) <= THUMB_DOWN):
         return None
-    return rating >= THUMB_UP
+    return min(ratings) >= THUMB_UP
 
 
 def _ratings(judgement: Judgement, weights: Mapping[str, float]) -> Iterator[Row]:

@@ -88,7 +88,7 @@ def test_ratings_and_corrections_become_thumbs(tmp_path, rating, correction, exp
     assert thumbs(tmp_path, [said(rating=rating, correction=correction)]) == expected
 
 
-def test_a_thumb_comes_from_the_mean_rating(tmp_path):
+def test_people_who_rate_on_either_side_give_no_thumb(tmp_path):
     two = [said(rating=5, correction=None), said(response_id="r2", reviewer="reviewer-b", rating=4, correction=None)]
     assert thumbs(tmp_path / "both", two) == [("No idea.", True)]
     split = [said(rating=4, correction=None), said(response_id="r2", reviewer="reviewer-b", rating=3, correction=None)]
