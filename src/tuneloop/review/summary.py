@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
-from tuneloop.ports import SetProgress
+from tuneloop.ports import ReviewAnswer, SetProgress
 from tuneloop.results import (
     JudgeAgreement,
     Metric,
@@ -85,14 +85,24 @@ def _judged_records(found: Examined) -> list[Reviewed]:
 def _sets(found: Examined, progress: Sequence[SetProgress]) -> list[SetSummary]:
     """The desk's sets in its order, then those that only the ledger knows."""
     told = {each.review_set: each for each in progress}
-    names = [*told, *dict.fromkeys(a.review_set for a in found.ledger if a.review_set not in told)]
-    return [_set(name, told.get(name), found) for name in names]
+    said, judgements, records = defaultdict(list), defaultdict(list), defaultdict(list)
+    for answer in found.ledger:
+        said[answer.review_set].append(answer)
+    for judgement in found.judgements:
+        judgements[judgement.record.review_set].append(judgement)
+    for record in _judged_records(found):
+        records[record.review_set].append(record)
+    names = [*told, *(name for name in said if name not in told)]
+    return [_set(name, told.get(name), said[name], judgements[name], records[name]) for name in names]
 
 
-def _set(name: str, told: SetProgress | None, found: Examined) -> SetSummary:
-    said = [answer for answer in found.ledger if answer.review_set == name]
-    judgements = [judgement for judgement in found.judgements if judgement.record.review_set == name]
-    records = [record for record in _judged_records(found) if record.review_set == name]
+def _set(
+    name: str,
+    told: SetProgress | None,
+    said: Sequence[ReviewAnswer],
+    judgements: Sequence[Judgement],
+    records: Sequence[Reviewed],
+) -> SetSummary:
     statuses = Counter(answer.status for answer in said)
     return SetSummary(
         review_set=name,

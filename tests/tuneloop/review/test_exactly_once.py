@@ -7,12 +7,14 @@ import sys
 from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.tuneloop.review.answers import said
 from tuneloop.ports import ReviewAnswer
+from tuneloop.review.adjudication import case_id
 from tuneloop.review.collecting import collect
 
 KINDS = ("answers", "preference", "data_sample", "red_team", "drifted_slice")
@@ -53,7 +55,24 @@ def histories(draw: st.DrawFn) -> list[ReviewAnswer]:
             )
             for edit in range(draw(st.integers(1, 3)))
         ]
+        if draw(st.booleans()):
+            versions.append(decision_on(first, number, draw(st.sampled_from(["answer", "alternative", None]))))
     return versions
+
+
+def decision_on(first: ReviewAnswer, number: int, preferred: Any) -> ReviewAnswer:
+    return said(
+        response_id=f"d{number}",
+        item_id=case_id((first.review_set, first.item_id)),
+        prompt=first.prompt,
+        review_set="desk-adjudication-1",
+        kind="adjudication",
+        reviewer="reviewer-9",
+        submitted_at=f"2026-11-02T10:00:{number:02d}+00:00",
+        alternative="Ask the carrier.",
+        correction=None,
+        preferred=preferred,
+    )
 
 
 def state(versions: list[ReviewAnswer]) -> list[ReviewAnswer]:
