@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from uuid import UUID
 
 from prefect import get_run_logger, task
 from prefect.client.orchestration import get_client
@@ -50,10 +49,10 @@ def is_overtaken() -> bool:
         deployment_id=FlowRunFilterDeploymentId(any_=[deployment.get_id()]),
         expected_start_time=FlowRunFilterExpectedStartTime(after_=due, before_=datetime.now(UTC)),
     )
-    mine: Mapping[str, Any] = flow_run.get_parameters() or {}
     with get_client(sync_client=True) as client:
+        this = client.read_flow_run(UUID(flow_run.get_id()))  # the runtime's own parameters are all strings
         found = client.read_flow_runs(flow_run_filter=younger, limit=200)
-    return any(run.parameters == mine and str(run.id) != flow_run.get_id() for run in found)
+    return any(run.parameters == this.parameters and run.id != this.id for run in found)
 
 
 @task(
