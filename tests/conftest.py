@@ -15,6 +15,7 @@ TESTS = Path(__file__).parent
 TIERS = {
     "flows": "flow",
     "end_to_end": "end_to_end",
+    "browser": "end_to_end",
     # These load Great Expectations, spaCy, torch or `evaluate`, seconds each, or train a tiny model.
     "expectations": "integration",
     "tuneloop/training": "integration",
