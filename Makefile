@@ -65,8 +65,15 @@ embedded-slow upstream: setup
 	$(BIN)/uv pip install --quiet --python $(ARGILLA)/bin/python --constraint $(EMBEDDED)/requirements.lock \
 		--editable '$(EMBEDDED)[slow]'
 	cd $(EMBEDDED) && $(CURDIR)/$(ARGILLA)/bin/python -m pytest -m slow $(if $(filter upstream,$@),tests/upstream)
-end-to-end: setup
+end-to-end: setup chromium
 	$(BIN)/pytest -m end_to_end -p no:random_order
+
+# The browser tests' Chromium: the one that is there, else Debian's where we may install it. Without one, they are skipped and say why.
+.PHONY: chromium
+chromium: $(READY)
+	@$(BIN)/python -m tests.browser.chromium || [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null || \
+		{ apt-get update --quiet=2 && \
+		DEBIAN_FRONTEND=noninteractive apt-get install --quiet=2 --yes --no-install-recommends chromium; }
 
 check: $(READY)
 	$(BIN)/ruff check
