@@ -88,6 +88,12 @@ def test_ratings_and_corrections_become_thumbs(tmp_path, rating, correction, exp
     assert thumbs(tmp_path, [said(rating=rating, correction=correction)]) == expected
 
 
+def test_a_good_and_a_bad_answer_to_one_prompt_have_ids_of_their_own_and_one_group(tmp_path):
+    found = rows(tmp_path, "thumbs", [said(rating=1)])
+    assert [row["id"] for row in found] == ["review/desk-round-1/i1", "review/desk-round-1/i1/answer"]
+    assert {row["group"] for row in found} == {"i1"}
+
+
 def test_people_who_rate_on_either_side_give_no_thumb(tmp_path):
     two = [said(rating=5, correction=None), said(response_id="r2", reviewer="reviewer-b", rating=4, correction=None)]
     assert thumbs(tmp_path / "both", two) == [("No idea.", True)]
