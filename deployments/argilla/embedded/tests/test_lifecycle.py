@@ -16,6 +16,11 @@ from argilla_embedded.valkey import Valkey, stop_leftover
 from running import Server, publish
 
 
+@pytest.fixture
+def server(embedded: Server) -> Server:
+    return embedded
+
+
 def _refusal(server: Server) -> str:
     """What a start that must not succeed prints; it has to end by itself."""
     process = server.launch()

@@ -9,8 +9,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from argilla_embedded.errors import CommandError
 
-class HomeInUseError(RuntimeError):
+
+class HomeInUseError(CommandError):
     """Another process serves this home."""
 
 
@@ -25,6 +27,15 @@ class Home:
     path: Path
 
     @property
+    def database(self) -> Path:
+        return self.path / "argilla.db"
+
+    @property
+    def mirror(self) -> Path:
+        """A copy of what searches read, while the rows are in Postgres; derived."""
+        return self.path / "mirror.db"
+
+    @property
     def valkey(self) -> Path:
         return self.path / "valkey"
 
@@ -37,6 +48,11 @@ class Home:
         shutil.rmtree(self.tmp, ignore_errors=True)
         for folder in (self.path, self.valkey, self.tmp):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def forget_mirror(self) -> None:
+        """Delete the copy, so that its presence tells where the rows were last."""
+        for file in self.path.glob("mirror.db*"):
+            file.unlink()
 
     def secret(self, name: str) -> str:
         """Read the secret kept under `name`, made at random the first time (64 hex digits, mode 0600)."""

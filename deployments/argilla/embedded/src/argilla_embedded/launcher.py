@@ -1,16 +1,15 @@
-"""One supervised process tree: this process serves Argilla, valkey is its child."""
+"""One supervised process tree: this process serves Argilla; valkey, unless a Redis is given, is its child."""
 
 import os
 import signal
 import socket
 import sys
-import tempfile
 from pathlib import Path
 
-from argilla_embedded.environment import server_environment
+from argilla_embedded.backends import backends_from, job_queue
+from argilla_embedded.environment import prepare_import
 from argilla_embedded.home import Home
 from argilla_embedded.owner import take_owner
-from argilla_embedded.valkey import Valkey
 
 HOST = "127.0.0.1"
 
@@ -21,27 +20,35 @@ def serve(home_path: Path, port: int, valkey_port: int) -> None:
     Raises:
         HomeInUseError: another process serves this home.
         OwnerError: the owner variables are incomplete or unsafe.
+        BackendError: the Postgres or the Redis of the environment cannot be used.
         OSError: the port is taken.
     """
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _leave)
     os.umask(0o077)  # people's work and secrets: no file made below is for other users
-    owner = take_owner(os.environ)
+    owner, backends = take_owner(os.environ), backends_from(os.environ)
     home = Home(home_path.resolve())
     with home.locked(), listen(port) as listener:
         home.prepare()
-        valkey = Valkey(home.valkey, valkey_port or _free_port(), home.secret("valkey"))
-        try:
-            valkey.start()
+        if backends.database_url is None:
+            home.forget_mirror()
+        else:
+            from argilla_embedded.postgres import check
+
+            check(backends.database_url)  # an error now, not after seconds of imports
+            if home.database.exists():
+                print(
+                    f"argilla-embedded: {home.database} is not used; `argilla-embedded migrate` copies it",
+                    flush=True,
+                    file=sys.stderr,
+                )
+        with job_queue(home, backends.redis_url, valkey_port or _free_port()) as (redis_url, revive):
             port = listener.getsockname()[1]
-            os.environ.update(server_environment(home, port, valkey.url))
-            tempfile.tempdir = None  # forget the folder found before TMPDIR was set
+            prepare_import(home, port, redis_url, backends.database_url)
             from argilla_embedded import server
 
             print(f"argilla-embedded: http://{HOST}:{port} (home {home.path}, process {os.getpid()})", flush=True)
-            server.run(listener, owner, on_tick=valkey.revive)
-        finally:
-            valkey.stop()
+            server.run(listener, owner, on_tick=revive)
 
 
 def listen(port: int) -> socket.socket:

@@ -3,6 +3,8 @@
 from collections.abc import MutableMapping
 from dataclasses import dataclass, field
 
+from argilla_embedded.errors import CommandError
+
 _PREFIX = "ARGILLA_OWNER_"
 _MIN_PASSWORD_CHARACTERS = 8
 _MIN_API_KEY_CHARACTERS = 16
@@ -10,7 +12,7 @@ _MIN_API_KEY_CHARACTERS = 16
 _PUBLIC_SECRETS = {"argilla.apikey", "owner.apikey", "admin.apikey", "1234", "12345678"}
 
 
-class OwnerError(ValueError):
+class OwnerError(CommandError):
     """The owner variables are incomplete or unsafe."""
 
 

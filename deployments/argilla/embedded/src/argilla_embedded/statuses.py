@@ -9,7 +9,7 @@ import logging
 from argilla_server.database import AsyncSessionLocal
 from argilla_server.enums import DatasetStatus, RecordStatus, ResponseStatus
 from argilla_server.models import Dataset, Record, Response
-from sqlalchemy import case, func, select, update
+from sqlalchemy import case, func, literal, select, update
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -40,4 +40,6 @@ def _status(min_submitted: int):  # noqa: ANN202  an SQL expression, whose type 
         .correlate(Record)
         .scalar_subquery()
     )
-    return case((submitted >= min_submitted, RecordStatus.completed), else_=RecordStatus.pending)
+    # With the column's type: Postgres compares its enum with nothing else.
+    completed, pending = (literal(one, Record.status.type) for one in (RecordStatus.completed, RecordStatus.pending))
+    return case((submitted >= min_submitted, completed), else_=pending)

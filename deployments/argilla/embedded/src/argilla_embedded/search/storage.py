@@ -2,7 +2,7 @@
 
 The engine has connections of its own: request handlers already hold one of Argilla's while they call it. The main
 database of each is `search.db`; `argilla.db` is attached read-only, so the engine cannot harm what people wrote, and
-its write transactions never wait for Argilla's.
+its write transactions never wait for Argilla's. When the rows are in Postgres, the copy in `mirror.db` takes its place.
 """
 
 import asyncio
@@ -14,10 +14,14 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from hashlib import blake2b
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
-from sqlalchemy import make_url
+
+from argilla_embedded.home import Home
+
+if TYPE_CHECKING:
+    from argilla_embedded.search.mirror import Mirror
 
 T = TypeVar("T")
 
@@ -42,20 +46,26 @@ _SCHEMA = """
 
 
 class Storage:
-    """Runs functions on a small pool of threads, each with its own connection."""
+    """Runs functions on a small pool of threads, each with its own connection; `refresh` is called before each."""
 
-    def __init__(self, database: Path, index: Path) -> None:
+    def __init__(self, database: Path, index: Path, refresh: Callable[[], None] = lambda: None) -> None:
         self._database = database
         self._index = index
+        self.refresh = refresh
         self._local = threading.local()
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="search")
 
     async def read(self, task: Callable[[sqlite3.Connection], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, lambda: task(self._connection()))
+        return await asyncio.get_running_loop().run_in_executor(self._threads, lambda: self.run(task))
 
     async def write(self, task: Callable[[sqlite3.Connection], T]) -> T:
         """Run `task` in one transaction; it sees everything that Argilla has committed so far."""
         return await self.read(lambda connection: in_transaction(connection, task))
+
+    def run(self, task: Callable[[sqlite3.Connection], T]) -> T:
+        """Run `task` on this thread."""
+        self.refresh()
+        return task(self._connection())
 
     def _connection(self) -> sqlite3.Connection:
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
@@ -103,16 +113,30 @@ def in_transaction(connection: sqlite3.Connection, task: Callable[[sqlite3.Conne
 @cache
 def open_storage() -> Storage:
     """The storage of this process; there is one, since the server makes an engine per request."""
-    return Storage(*files())
+    mirror = postgres_mirror()
+    return Storage(*files()) if mirror is None else Storage(*files(), mirror.refresh)
+
+
+@cache
+def postgres_mirror() -> "Mirror | None":
+    """The copy that stands in for Argilla's tables; None when SQLite itself holds them."""
+    from argilla_server.settings import settings
+
+    if not settings.database_is_postgresql:
+        return None
+    from argilla_embedded.search.mirror import Mirror
+
+    database_url = settings.database_url
+    assert database_url is not None
+    return Mirror(database_url, files()[0])
 
 
 def files() -> tuple[Path, Path]:
-    """Argilla's database and, beside it, ours."""
+    """The SQLite file with Argilla's tables (or their copy), and ours."""
     from argilla_server.settings import settings
 
-    database = make_url(settings.database_url).database
-    assert database is not None
-    return Path(database), Path(database).with_name("search.db")
+    home = Home(Path(str(settings.home_path)))
+    return home.mirror if settings.database_is_postgresql else home.database, home.path / "search.db"
 
 
 def shuffle_weight(record_id: str, seed: str) -> float:
