@@ -39,6 +39,11 @@ class ReviewPage:
         self.page.get_by_role("heading", name=review_set, exact=True).click()
         self.form.wait_for()
 
+    def reopen(self) -> None:
+        """Open the set anew, with no filter or search."""
+        self.page.goto(self.page.url.partition("?")[0])
+        self.form.wait_for()
+
     @property
     def form(self) -> Locator:
         return self.page.get_by_role("form", name="Annotation Questions")
@@ -113,6 +118,13 @@ class ReviewPage:
 
     def find_similar(self) -> None:
         self.record.get_by_role("button", name="Find similar").click()
+
+    def go_to(self, text: str) -> None:
+        """The record with this text, one after the other."""
+        while not self.record.get_by_text(text).is_visible():
+            before = self.record.get_by_label("Current Record").inner_text()
+            self.record.get_by_role("button", name="Next").click()
+            expect(self.record.get_by_label("Current Record")).not_to_have_text(before)
 
     def show_metadata(self) -> None:
         self.record.get_by_role("button", name="Expand Record Dropdown").last.click()
