@@ -68,9 +68,9 @@ def test_sessions_are_signed_with_the_secret_of_the_home(server: Server, tmp_pat
     assert "set-cookie" not in answer.headers
 
 
-def test_passwords_are_kept_as_slow_hashes(server: Server, dataset: Dataset) -> None:
-    dataset.annotator()
-    with closing(sqlite3.connect(server.home / "argilla.db")) as database:
+def test_passwords_are_kept_as_slow_hashes(embedded: Server) -> None:
+    publish(embedded).annotator()
+    with closing(sqlite3.connect(embedded.home / "argilla.db")) as database:
         hashes = [row[0] for row in database.execute("SELECT password_hash FROM users")]
     assert {value[:7] for value in hashes} == {"$2b$12$"}
 
