@@ -15,7 +15,6 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun
 from prefect.exceptions import Pause
 from prefect.flow_engine import run_flow
-from prefect.logging.handlers import APILogHandler
 from prefect.settings import (
     PREFECT_API_AUTH_STRING,
     PREFECT_API_URL,
@@ -54,7 +53,6 @@ def server(browser: Browser, workspace: Path) -> Iterator[StackState]:
         address = {PREFECT_API_URL: state.prefect_api_url, PREFECT_API_AUTH_STRING: state.prefect_auth}
         with temporary_settings(address | {PREFECT_LOCAL_STORAGE_PATH: workspace.parent / "results"}):
             yield state
-            APILogHandler.flush()  # while there is somebody to send them to
 
 
 @pytest.fixture

@@ -42,16 +42,17 @@ def run(listener: socket.socket, owner: Owner | None, on_tick: Callable[[], None
         options = uvicorn.Config(
             keep_private(app), log_level="warning", access_log=False, timeout_graceful_shutdown=_GRACEFUL_SECONDS
         )
-        options.setup_event_loop()
-        asyncio.run(_serve(uvicorn.Server(options), listener))
+        _Server(options).run(sockets=[listener])
     finally:
         jobs.stop()
 
 
-async def _serve(server: uvicorn.Server, listener: socket.socket) -> None:
-    if settings.database_is_postgresql:
-        await sessions.pool_for_this_loop()
-    await server.serve(sockets=[listener])
+class _Server(uvicorn.Server):
+    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        """As usual, on connections that belong to the loop that answers requests."""
+        if settings.database_is_postgresql:
+            await sessions.pool_for_this_loop()
+        await super().serve(sockets)
 
 
 def migrate() -> None:
