@@ -91,7 +91,8 @@ def _compared(ours: float, theirs: float) -> float:
 
 def _rated_text(ratings: Iterable[Mapping[str, Any]], model: str, items: int) -> str:
     """A mean over answers that were picked because they looked weak says little about the others."""
-    drawn = {row["item_id"] for row in ratings if row["model"] == model and row.get("chosen_by") == "random"}
+    ours = [row for row in ratings if row["model"] == model]
+    drawn = {row["item_id"] for row in ours if (row.get("kind"), row.get("chosen_by")) == ("answers", "random")}
     return f"people rated {items} answers, {len(drawn)} of them drawn at random"
 
 

@@ -62,6 +62,8 @@ def judged(
     """
     trusted = tuple(a for a in record.answers if weights.get(a.reviewer, NEUTRAL) > 0)
     found = Judgement(record, trusted, decision=decision)
+    if record.kind == "red_team":
+        return _aggregated(found, weights)  # all opinions of a test are kept, so there is nothing to decide
     if decision is not None:
         return _decided(found, decision, weights)
     if not record.answers:

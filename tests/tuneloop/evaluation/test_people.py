@@ -87,6 +87,7 @@ def test_a_look_side_by_side_tells_more_than_two_ratings(tmp_path: Path) -> None
 
 
 def test_it_is_said_how_many_of_the_answers_were_drawn_at_random(tmp_path: Path) -> None:
-    given = [response(1, CANDIDATE, 5, chosen_by="random"), response(2, CANDIDATE, 2, chosen_by="low_score")]
+    chosen = [("answers", "random"), ("answers", "low_score"), ("drifted_slice", "random")]
+    given = [response(n, CANDIDATE, 5, kind=kind, chosen_by=why) for n, (kind, why) in enumerate(chosen)]
     text = opinions(tmp_path, given)["human_rating"].text
-    assert text == "people rated 2 answers, 1 of them drawn at random"
+    assert text == "people rated 3 answers, 1 of them drawn at random"

@@ -150,6 +150,12 @@ def test_what_people_say_of_the_red_team_is_kept_under_the_suites_own_item_and_n
     assert (report.triaged, report.corrections, report.preference_pairs, report.thumbs) == (1, 0, 0, 0)
 
 
+def test_people_who_disagree_on_the_red_team_are_both_heard_and_nobody_has_to_decide(tmp_path):
+    other = triaged(response_id="r2", reviewer="reviewer-b", correction="I may not tell.", issues=("flag:harmful",))
+    report = collect([triaged(), other], folder=tmp_path)
+    assert (report.triaged, report.conflicts_waiting) == (2, 0)
+
+
 def test_a_prompt_of_the_red_team_is_not_learned_from_any_other_set_either(tmp_path):
     elsewhere = said(response_id="r2", prompt="WHERE is my  lamp?")
     report = collect([triaged(), elsewhere], folder=tmp_path)
