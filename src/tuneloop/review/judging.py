@@ -66,17 +66,20 @@ def judged(
         return _aggregated(found, weights)  # all opinions of a test are kept, so there is nothing to decide
     if decision is not None:
         return _decided(found, decision, weights)
-    if not record.answers:
-        return replace(found, unusable="discarded")
     flagged = [answer for answer in record.answers if is_flagged(answer) and answer not in trusted]
     disputed = conflicts_among((*trusted, *flagged), limits)
     if disputed:
         return replace(_aggregated(found, weights), unusable="conflict", conflicts=disputed)
-    if any(map(is_flagged, record.answers)):
-        return replace(_aggregated(found, weights), unusable="flagged")
-    if not trusted:
-        return replace(found, unusable="unreliable_reviewer")
-    return _aggregated(found, weights)
+    return replace(_aggregated(found, weights), unusable=_why_unusable(found))
+
+
+def _why_unusable(found: Judgement) -> Unusable | None:
+    """Of a record on which nobody disagrees."""
+    if not found.record.answers:
+        return "discarded"
+    if any(map(is_flagged, found.record.answers)):
+        return "flagged"
+    return None if found.counted else "unreliable_reviewer"
 
 
 def weighted_rating(answers: Sequence[ReviewAnswer], weights: Mapping[str, float]) -> float | None:
