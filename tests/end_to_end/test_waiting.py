@@ -127,7 +127,7 @@ def test_the_click_promotes_and_the_review_set_is_published(project: Project) ->
     champion = MlflowRegistry(project.state.url("mlflow")).champion(NAME)
     assert champion is not None
     assert champion["model_hash"] == round_.training.model_hash
-    assert [report.records for report in round_.reviews] == [6]
+    assert [report.records for report in round_.reviews] == [7], "six, and a gold item"
     entries = json.loads(project.tuneloop("models", "audit", NAME, "--json"))["entries"]
     assert entries[-1]["because"] == "looks right"
     assert "waits for a person" not in project.tuneloop("review", "approve", NAME, "--because", "again", check=False)
