@@ -43,10 +43,9 @@ $(ARGILLA_READY): $(EMBEDDED)/requirements.lock $(EMBEDDED)/pyproject.toml | $(R
 demo: setup
 	$(BIN)/python -m examples.support_desk.demo
 
-# Unit tests first: they take seconds and need no server. The next two leave each other a core.
+# Unit tests first: they take seconds and need no server. The others leave each other a core, two at a time.
 test: setup unit
-	$(MAKE) --no-print-directory --jobs=2 --output-sync=target integration embedded
-	$(MAKE) --no-print-directory end-to-end
+	$(MAKE) --no-print-directory --jobs=2 --output-sync=target integration embedded end-to-end
 
 unit: $(READY)
 	$(BIN)/pytest --random-order
