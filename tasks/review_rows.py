@@ -98,7 +98,15 @@ def _row(recipe: Recipe, record: Record, findings: Sequence[str], version: str) 
     sliced = {by.replace(":", "_"): "|".join(_values(recipe, record, by)) for by in recipe.data.slices}
     labels = {**sliced, "row_id": record.id} | ({"findings": ", ".join(findings)} if findings else {})
     stratum = json.dumps([sliced, bool(findings)])
-    return Shown(question(record), record.completion, f"data-{version}", labels, stratum)
+    return Shown(conversation(record), record.completion, f"data-{version}", labels, stratum)
+
+
+def conversation(record: Record) -> str:
+    """What is asked, as a person reads it: several turns with who said them."""
+    turns = [m for m in record.messages[:-1] if m.role != "system"]
+    if len(turns) < 2:
+        return question(record)
+    return "\n\n".join(f"{turn.role.capitalize()}: {turn.content}" for turn in turns)
 
 
 def _values(recipe: Recipe, record: Record, by: str) -> list[str]:
