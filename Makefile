@@ -45,6 +45,7 @@ demo: setup
 
 # Unit tests first: they take seconds and need no server. The others leave each other a core, two at a time.
 test: setup unit
+	@echo "Now integration, embedded and end-to-end tests: some twenty minutes; each is printed when it has ended."
 	$(MAKE) --no-print-directory --jobs=2 --output-sync=target integration embedded end-to-end
 
 unit: $(READY)
