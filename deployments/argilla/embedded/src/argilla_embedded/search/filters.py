@@ -20,7 +20,7 @@ from argilla_server.search_engine import (
     TermsFilter,
 )
 
-from argilla_embedded.search.sql import ALWAYS, Sql, all_of, any_of
+from argilla_embedded.search.sql import ALWAYS, Sql, all_of, any_of, negated
 
 Condition = Callable[[str], Sql]  # from the SQL name of a value to a condition on it
 
@@ -104,14 +104,24 @@ def _response_status_condition(user: User | None, filter_: TermsFilter | RangeFi
     if not isinstance(filter_, TermsFilter):
         raise UnprocessableEntityError("a response status can be filtered by terms only")
     statuses = {str(value) for value in filter_.values}
-    mine = of_user(user)
-    of_record = "SELECT 1 FROM argilla.responses WHERE responses.record_id = records.id"
-    answered = f"{of_record} AND {mine.text}"
-    chosen = "responses.status IN (SELECT value FROM json_each(?))"
-    choices = [Sql(f"EXISTS ({answered} AND {chosen})", (*mine.params, json.dumps(sorted(statuses))))]
+    if not statuses:
+        return _answered(user) if user else ALWAYS
+    choices = [_answered(user, statuses - {"pending"})] if statuses != {"pending"} else []
     if "pending" in statuses:
-        choices.append(Sql(f"NOT EXISTS ({answered})", mine.params))
-    return any_of(choices) if statuses else ALWAYS
+        choices.append(negated(_answered(user)))
+    return any_of(choices)
+
+
+def _answered(user: User | None, statuses: set[str] | None = None) -> Sql:
+    """Records with a response by the user, or by anybody, with one of the statuses, or with any."""
+    chosen = Sql("responses.status IN (SELECT value FROM json_each(?))", (json.dumps(sorted(statuses or ())),))
+    responses = all_of([of_user(user), *([chosen] if statuses is not None else [])])
+    if user is None:
+        of_record = "responses.record_id = records.id"
+        return Sql(f"EXISTS (SELECT 1 FROM argilla.responses WHERE {of_record} AND {responses.text})", responses.params)
+    # One person's answers are few: a list of them is found once, faster than a look-up per record.
+    answered = f"SELECT responses.record_id FROM argilla.responses WHERE {responses.text}"
+    return Sql(f"records.id IN ({answered})", responses.params)
 
 
 def _record_condition(name: str, filter_: TermsFilter | RangeFilter) -> Sql:

@@ -14,12 +14,13 @@ from argilla_embedded.search.matching import TextSearch
 from argilla_embedded.search.query_syntax import QueryTooLongError, parse
 from argilla_embedded.search.sql import NEVER, Sql, all_of
 
-_FROM = "argilla.records LEFT JOIN documents ON documents.record_id = records.id"
+_RECORDS = "argilla.records"
+_DOCUMENTS = f"{_RECORDS} LEFT JOIN documents ON documents.record_id = records.id"
 
 
 @dataclass(frozen=True)
 class Choice:
-    """The records asked for: a condition on `records` and `documents`, and the scores of the text, if one was given."""
+    """The records asked for: a condition on `records` and, with a text, on `documents`, and the scores of the text."""
 
     condition: Sql
     scores: Sql | None = None
@@ -74,32 +75,40 @@ def order_for(sort: list[Order] | None, user_id: object | None) -> Sql:
 def page(connection: Connection, choice: Choice, order: Sql, offset: int, limit: int) -> Page:
     """One page in the given order; without a text every score is 1."""
     condition, scores = choice.condition, choice.scores
-    total = connection.execute(f"SELECT count(*) FROM {_FROM} WHERE {condition.text}", condition.params).fetchone()[0]
     # Materialised: SQLite must not move the full-text search into the inner loop of the join.
     prefix = f"WITH found AS MATERIALIZED ({scores.text}) " if scores else ""
-    join = "LEFT JOIN found ON found.id = documents.id" if scores else ""
+    source = f"{_DOCUMENTS} LEFT JOIN found ON found.id = documents.id" if scores else _RECORDS
     score = "coalesce(found.score, 1.0)" if scores else "1.0"
     params = scores.params if scores else ()
-    hits = connection.execute(
-        f"{prefix}SELECT records.id, {score} AS score FROM {_FROM} {join} WHERE {condition.text} "
+    # Counted in the same pass: a second one would evaluate the condition again.
+    rows = connection.execute(
+        f"{prefix}SELECT records.id, {score} AS score, count(*) OVER () FROM {source} WHERE {condition.text} "
         f"ORDER BY {order.text} LIMIT ? OFFSET ?",
         (*params, *condition.params, *order.params, limit, offset),
     ).fetchall()
-    return Page(hits, total)
+    total = rows[0][2] if rows else _count(connection, choice)
+    return Page([(record_id, value) for record_id, value, _ in rows], total)
+
+
+def _count(connection: Connection, choice: Choice) -> int:
+    source = _DOCUMENTS if choice.scores else _RECORDS
+    counted = f"SELECT count(*) FROM {source} WHERE {choice.condition.text}"
+    return int(connection.execute(counted, choice.condition.params).fetchone()[0])
 
 
 def nearest(connection: Connection, choice: Choice, settings_id: str, target: Target, limit: int) -> Page:
     """The `limit` most similar of the chosen records; the score is (1 + cosine) / 2, as Elasticsearch has it."""
     rows = connection.execute(
-        f"SELECT records.id, embeddings.vector FROM {_FROM} "
+        f"SELECT records.id, embeddings.vector, records.rowid FROM {_DOCUMENTS} "
         f"JOIN embeddings ON embeddings.document_id = documents.id AND embeddings.settings_id = ? "
-        f"WHERE records.id IS NOT ? AND {choice.condition.text} ORDER BY records.inserted_at, records.rowid",
+        f"WHERE records.id IS NOT ? AND {choice.condition.text}",
         (settings_id, target.record_id, *choice.condition.params),
     ).fetchall()
     if not rows:
         return Page([], 0)
-    scores = (1 + _cosines([vector for _, vector in rows], target.vector)) / 2
-    best = np.argsort(-scores, kind="stable")[:limit]
+    scores = (1 + _cosines([vector for _, vector, _ in rows], target.vector)) / 2
+    # Equals in the order in which they were logged. Not by SQLite, which would carry the vectors through its sort.
+    best = np.lexsort(([number for _, _, number in rows], -scores))[:limit]
     hits = [(rows[index][0], float(scores[index])) for index in best]
     return Page(hits, len(hits))
 
