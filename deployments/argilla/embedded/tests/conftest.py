@@ -1,10 +1,18 @@
 """Servers for all tests that can share them."""
 
+import os
+import tempfile
 from collections.abc import Iterator
 
 import pytest
 from postgres import Cluster, running_cluster, running_redis
 from running import OWNER, Dataset, Server, publish
+
+# Importing argilla_server makes a home and copies its web page to the temporary folder: not where this user has theirs.
+with tempfile.TemporaryDirectory() as scratch:
+    os.environ["ARGILLA_HOME_PATH"] = tempfile.tempdir = scratch
+    import argilla_server  # noqa: F401
+tempfile.tempdir = None
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -32,6 +33,8 @@ class Server:
     port: int = 0
     environment: dict[str, str] = field(default_factory=lambda: dict(OWNER))
     process: subprocess.Popen[str] | None = None
+    log: list[str] = field(default_factory=list)  # lines that it wrote to stderr
+    reader: threading.Thread | None = None
 
     @property
     def url(self) -> str:
@@ -49,6 +52,8 @@ class Server:
         if not announced:
             raise RuntimeError(self.process.stderr.read())
         self.port = int(announced.split()[1].rsplit(":", 1)[-1])
+        self.reader = threading.Thread(target=self._read_log, daemon=True)
+        self.reader.start()
         deadline = time.monotonic() + START_TIMEOUT_SECONDS
         while time.monotonic() < deadline:
             try:
@@ -57,6 +62,12 @@ class Server:
             except httpx.TransportError:
                 time.sleep(0.1)
         raise TimeoutError(f"no answer from {self.url}")
+
+    def _read_log(self) -> None:
+        """A pipe that nobody empties would stop the server in the middle of a long error."""
+        with self.process.stderr as stream:
+            for line in stream:
+                self.log.append(line)
 
     def family(self) -> list[psutil.Process]:
         """The server and its children."""
@@ -67,7 +78,7 @@ class Server:
         self.process.send_signal(number)
         code = self.process.wait(timeout=20)
         self.process.stdout.close()
-        self.process.stderr.close()
+        self.reader.join(timeout=5)
         return code
 
     def client(self, api_key: str = OWNER_KEY) -> httpx.Client:
