@@ -11,7 +11,7 @@ import uvicorn
 from argilla_server.jobs.queues import DEFAULT_QUEUE, HIGH_QUEUE, REDIS_CONNECTION
 from argilla_server.settings import settings
 
-from argilla_embedded import events, schema, sessions, speed, statuses
+from argilla_embedded import events, finite_vectors, schema, sessions, speed, statuses
 from argilla_embedded.owner import Owner, save_owner
 from argilla_embedded.search import engine  # noqa: F401  registers the search engine
 from argilla_embedded.search.documents import reconcile
@@ -29,6 +29,7 @@ def run(listener: socket.socket, owner: Owner | None, on_tick: Callable[[], None
     sessions.give_each_its_own()
     asyncio.run(statuses.recount())
     speed.apply()
+    finite_vectors.insist()
     events.survive_a_lost_queue()
     if owner is not None:
         asyncio.run(save_owner(owner))

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import pytest
-from argilla_embedded import speed
+from argilla_embedded import finite_vectors, speed
 from argilla_embedded.search.storage import equip
 from argilla_server.settings import settings
 from sqlalchemy import event
@@ -20,7 +20,9 @@ T = TypeVar("T")
 
 
 def pytest_configure() -> None:
-    speed.apply()  # the whole suite checks that the replacements keep upstream's behaviour
+    # The whole suite checks that the replacements keep upstream's behaviour.
+    speed.apply()
+    finite_vectors.insist()
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -2,7 +2,8 @@
 
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
+from math import isfinite
 from typing import Any
 from uuid import UUID
 
@@ -25,7 +26,6 @@ from argilla_embedded.search.sql import ALWAYS, Sql, all_of, any_of, negated
 Condition = Callable[[str], Sql]  # from the SQL name of a value to a condition on it
 
 _DATE_PROPERTIES = ("inserted_at", "updated_at")
-_STORED_DATE = "%Y-%m-%d %H:%M:%S.%f"
 
 
 def filter_condition(filter_: Filter) -> Sql:
@@ -147,7 +147,10 @@ def _value_condition(filter_: TermsFilter | RangeFilter) -> Condition:
         numbers = [number for value in filter_.values if isinstance(number := _number_or_text(value), float)]
         return _is_one_of([*filter_.values, *numbers])
     ge, le = _number_or_text(filter_.ge), _number_or_text(filter_.le)
-    if isinstance(le if ge is None else ge, str):
+    texts = [isinstance(bound, str) for bound in (ge, le) if bound is not None]
+    if any(texts) and not all(texts):
+        raise UnprocessableEntityError("a range is between two numbers or between two texts")
+    if any(texts):
         return lambda value: all_of([Sql(f"typeof({value}) = 'text'"), _between(value, ge, le)])
     return lambda value: _between(number_in(value), ge, le)
 
@@ -168,9 +171,11 @@ def _between(value: str, ge: Any, le: Any) -> Sql:
 
 def _number_or_text(value: float | str | None) -> float | str | None:
     try:
-        return None if value is None else float(value)
+        number = None if value is None else float(value)
     except ValueError:
         return value
+    # "nan" and "inf" are words that a text may hold; as numbers they would be no JSON.
+    return number if number is None or isfinite(number) else str(value)
 
 
 def _date_condition(filter_: TermsFilter | RangeFilter) -> Condition:
@@ -192,10 +197,10 @@ def stored_date(value: float | str, *, is_upper: bool = False) -> str:
             moment = datetime.fromtimestamp(number / 1000, UTC)
         else:
             moment = datetime.fromisoformat(str(value))
+        if is_upper and len(str(value)) == len("2025-01-31"):
+            moment = moment.replace(hour=23, minute=59, second=59, microsecond=999_999)
+        if moment.tzinfo is not None:
+            moment = moment.astimezone(UTC).replace(tzinfo=None)
     except (ValueError, OverflowError, OSError) as error:
         raise UnprocessableEntityError(f"{value!r} is not an ISO 8601 date") from error
-    if is_upper and len(str(value)) == len("2025-01-31"):
-        moment += timedelta(days=1, microseconds=-1)
-    if moment.tzinfo is not None:
-        moment = moment.astimezone(UTC)
-    return moment.strftime(_STORED_DATE)
+    return moment.isoformat(sep=" ", timespec="microseconds")

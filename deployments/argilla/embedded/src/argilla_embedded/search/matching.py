@@ -1,10 +1,12 @@
 """A parsed text query as SQL over a dataset's full-text table."""
 
+import json
 from dataclasses import dataclass
+from sqlite3 import Connection
 
 from argilla_embedded.search.documents import column_of, table_of
 from argilla_embedded.search.query_syntax import And, Everything, Match, Node, Not, Or
-from argilla_embedded.search.sql import ALWAYS, Sql, all_of, any_of, negated
+from argilla_embedded.search.sql import Sql
 
 
 @dataclass(frozen=True)
@@ -15,9 +17,13 @@ class TextSearch:
     tree: Node
     field: str | None = None
 
-    def condition(self) -> Sql:
-        """Holds for `documents` that match. Each term is looked up by itself, so terms may hit different fields."""
-        return self._condition(self.tree)
+    def condition(self, connection: Connection) -> Sql:
+        """Holds for `documents` that match. Each term is looked up by itself, so terms may hit different fields.
+
+        The tree is worked out here and not by SQLite, whose parser refuses statements that nest as deep as queries may.
+        """
+        matching = json.dumps(list(self._matching(connection, self.tree)))
+        return Sql("documents.id IN (SELECT value FROM json_each(?))", (matching,))
 
     def scores(self) -> Sql:
         """`SELECT id, score`: BM25 over the terms that are not negated; higher is better."""
@@ -28,23 +34,27 @@ class TextSearch:
         found = f"SELECT rowid AS id, -rank AS score FROM {table} WHERE {table} MATCH ?"
         return Sql(found, (" OR ".join(expressions),))
 
-    def _condition(self, node: Node) -> Sql:
+    def _matching(self, connection: Connection, node: Node) -> set[int]:
         match node:
             case Everything():
-                return ALWAYS
+                return _ids(connection, "SELECT id FROM documents WHERE dataset_id = ?", self.dataset_id)
             case Not(child):
-                return negated(self._condition(child))
+                return self._matching(connection, Everything()) - self._matching(connection, child)
             case And(left, right):
-                return all_of([self._condition(left), self._condition(right)])
+                return self._matching(connection, left) & self._matching(connection, right)
             case Or(left, right):
-                return any_of([self._condition(left), self._condition(right)])
+                return self._matching(connection, left) | self._matching(connection, right)
             case Match(expression):
                 table = table_of(self.dataset_id)
                 found = f"SELECT rowid FROM {table} WHERE {table} MATCH ?"
-                return Sql(f"documents.id IN ({found})", (self._in_field(expression),))
+                return _ids(connection, found, self._in_field(expression))
 
     def _in_field(self, expression: str) -> str:
         return f"{{{column_of(self.field)}}} : ({expression})" if self.field else f"({expression})"
+
+
+def _ids(connection: Connection, statement: str, *params: str) -> set[int]:
+    return {row[0] for row in connection.execute(statement, params)}
 
 
 def _wanted(node: Node) -> list[str]:

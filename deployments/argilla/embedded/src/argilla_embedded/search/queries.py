@@ -13,6 +13,7 @@ from argilla_embedded.search.filters import filter_condition
 from argilla_embedded.search.matching import TextSearch
 from argilla_embedded.search.query_syntax import QueryTooLongError, parse
 from argilla_embedded.search.sql import NEVER, Sql, all_of
+from argilla_embedded.search.storage import normalised
 
 _RECORDS = "argilla.records"
 _DOCUMENTS = f"{_RECORDS} LEFT JOIN documents ON documents.record_id = records.id"
@@ -51,7 +52,7 @@ def choose(connection: Connection, dataset_id: str, query: TextQuery | str | Non
     text = _text_search(connection, dataset_id, TextQuery(q=query) if isinstance(query, str) else query)
     if text is None:
         return Choice(NEVER)
-    return Choice(all_of([*conditions, text.condition()]), text.scores())
+    return Choice(all_of([*conditions, text.condition(connection)]), text.scores())
 
 
 def _text_search(connection: Connection, dataset_id: str, query: TextQuery) -> TextSearch | None:
@@ -115,9 +116,8 @@ def nearest(connection: Connection, choice: Choice, settings_id: str, target: Ta
 
 def _cosines(packed: list[bytes], target: list[float]) -> np.ndarray:
     """Cosines in [-1, 1] of unit vectors, packed as float32, with any vector of the same length."""
-    vector = np.asarray(target, dtype=np.float32)
+    vector = normalised(target)
     stacked = np.frombuffer(b"".join(packed), dtype=np.float32)
     if stacked.size != len(packed) * vector.size:
         raise UnprocessableEntityError(f"the vector has {vector.size} numbers, the dataset's have another count")
-    length = float(np.linalg.norm(vector)) or 1.0
-    return np.clip(stacked.reshape(len(packed), -1) @ (vector / length), -1, 1)
+    return np.clip(stacked.reshape(len(packed), -1) @ vector, -1, 1)

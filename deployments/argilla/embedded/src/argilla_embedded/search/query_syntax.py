@@ -63,8 +63,11 @@ Node = Match | Not | And | Or | Everything
 
 
 def spaced(text: str) -> str:
-    """Set apart the characters that are words by themselves; texts and queries must both go through this."""
-    return _UNSPACED.sub(r" \1 ", text)
+    """Set apart the characters that are words by themselves; texts and queries must both go through this.
+
+    A NUL, which would end the text for FTS5, is a space.
+    """
+    return _UNSPACED.sub(r" \1 ", text.replace("\0", " "))
 
 
 def parse(query: str) -> Node | None:

@@ -6,7 +6,6 @@ its write transactions never wait for Argilla's. When the rows are in Postgres, 
 """
 
 import asyncio
-import json
 import sqlite3
 import threading
 from collections.abc import Callable
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
+from pydantic_core import from_json
 
 from argilla_embedded.home import Home
 
@@ -147,9 +147,17 @@ def shuffle_weight(record_id: str, seed: str) -> float:
 
 def unit_vector(value: str) -> bytes:
     """Pack a JSON list of numbers as float32 of length one, so that a dot product is the cosine."""
-    vector = np.asarray(json.loads(value), dtype=np.float32)
-    length = np.linalg.norm(vector)
-    return (vector / length if length else vector).tobytes()
+    return normalised(from_json(value)).tobytes()
+
+
+def normalised(values: list[float]) -> np.ndarray:
+    """Of length one, or zero if all numbers are zero, as float32."""
+    vector = np.asarray(values, dtype=np.float64)
+    largest = np.abs(vector).max(initial=0)
+    if largest:
+        vector /= largest  # else the squares of very large or small numbers would be infinite or zero
+        vector /= np.linalg.norm(vector)
+    return vector.astype(np.float32)
 
 
 def number_or_null(text: str) -> float | None:
