@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from running import Annotator, Dataset, Server, unique
+from running import Annotator, Dataset, Server, publish, unique
 
 CHROMIUM = shutil.which("chromium")
 QUIET = [
@@ -129,6 +129,18 @@ def test_an_annotator_works_without_a_request_to_anybody_else(visit: Visit, data
     visit.page.screenshot(path=tmp_path / "settings.png")
     assert dataset.progress()["completed"] == 1
     assert visit.foreign() == []
+    assert visit.complaints == []
+
+
+def test_a_page_that_shows_similar_records_can_be_loaded_again(visit: Visit, embedded: Server) -> None:
+    dataset = publish(embedded, vectors={"meaning": 2})
+    dataset.log(*({"fields": {"prompt": "x"}, "vectors": {"meaning": [number, 1]}} for number in range(3)))
+    _reviewer(dataset, visit)
+    visit.open(dataset)
+    visit.page.get_by_role("button", name="Find similar").click()
+    visit.page.get_by_text("1 of 2", exact=True).wait_for()
+    visit.page.reload()
+    visit.page.get_by_text("1 of 2", exact=True).wait_for()
     assert visit.complaints == []
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import pytest
-from argilla_embedded import finite_vectors, speed
+from argilla_embedded import finite_vectors, single_record, speed
 from argilla_embedded.search.storage import equip
 from argilla_server.settings import settings
 from sqlalchemy import event
@@ -23,6 +23,7 @@ def pytest_configure() -> None:
     # The whole suite checks that the replacements keep upstream's behaviour.
     speed.apply()
     finite_vectors.insist()
+    single_record.mend()
 
 
 @pytest.hookimpl(tryfirst=True)
