@@ -89,6 +89,8 @@ def argilla_environment(state: StackState) -> dict[str, str]:
         "ARGILLA_OWNER_USERNAME": state.argilla_username,
         "ARGILLA_OWNER_PASSWORD": state.argilla_password,
         "ARGILLA_OWNER_API_KEY": state.argilla_api_key,
+        # It has an interpreter and old packages of its own; ours, or the caller's, would come before them.
+        "PYTHONPATH": "",
     }
 
 

@@ -70,6 +70,10 @@ def test_workers_import_the_project_first(tmp_path):
     assert worker_environment(layout, state(), python_path="/x")["PYTHONPATH"] == f"{tmp_path}{os.pathsep}/x"
 
 
+def test_the_argilla_server_imports_nothing_from_the_callers_folders():
+    assert process_environment({"PYTHONPATH": "/home/me/packages"}, argilla_environment(state()))["PYTHONPATH"] == ""
+
+
 def test_variables_that_point_at_other_servers_do_not_get_through():
     base = {
         "PREFECT_API_URL": "https://cloud",
