@@ -123,10 +123,17 @@ class Dataset:
         return [record["id"] for record in answer.json()["items"]]
 
     def annotator(self) -> Annotator:
-        name = unique("annotator")
-        account = {"first_name": name, "username": name, "password": "a-long-password", "role": "annotator"}
+        return self._new_user("annotator", is_member=True)
+
+    def admin(self, *, is_member: bool = True) -> Annotator:
+        return self._new_user("admin", is_member=is_member)
+
+    def _new_user(self, role: str, *, is_member: bool) -> Annotator:
+        name = unique(role)
+        account = {"first_name": name, "username": name, "password": "a-long-password", "role": role}
         user = self.client.post("/users", json=account).json()
-        self.client.post(f"/workspaces/{self.workspace_id}/users", json={"user_id": user["id"]})
+        if is_member:
+            self.client.post(f"/workspaces/{self.workspace_id}/users", json={"user_id": user["id"]})
         return Annotator(user["id"], name, self.server.client(user["api_key"]))
 
     def search(

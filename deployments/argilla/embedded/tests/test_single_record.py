@@ -2,7 +2,7 @@
 
 import httpx
 import pytest
-from running import Annotator, Dataset, Server, publish, unique
+from running import Annotator, Dataset, Server, publish
 
 HIDDEN = {"gold": "5", "model": "3f1c"}
 
@@ -38,15 +38,6 @@ def people(dataset: Dataset, record_id: str) -> tuple[Annotator, Annotator]:
     return ann, bob
 
 
-def _admin(dataset: Dataset, *, is_member: bool = True) -> httpx.Client:
-    name = unique("admin")
-    account = {"first_name": name, "username": name, "password": "a-long-password", "role": "admin"}
-    user = dataset.client.post("/users", json=account).json()
-    if is_member:
-        dataset.client.post(f"/workspaces/{dataset.workspace_id}/users", json={"user_id": user["id"]})
-    return dataset.server.client(user["api_key"])
-
-
 def _shown(client: httpx.Client, record_id: str) -> dict:
     return client.get(f"/records/{record_id}").json()
 
@@ -77,7 +68,7 @@ def test_an_annotator_sees_what_is_visible_to_annotators(dataset: Dataset, recor
 def test_owners_and_admins_see_everything(
     dataset: Dataset, record_id: str, people: tuple[Annotator, Annotator]
 ) -> None:
-    for client in (dataset.client, _admin(dataset)):
+    for client in (dataset.client, dataset.admin().client):
         shown = _shown(client, record_id)
         assert shown["metadata"] == {"source": "web", **HIDDEN}
         assert {response["user_id"] for response in shown["responses"]} == {person.id for person in people}
@@ -93,7 +84,7 @@ def test_looking_at_a_record_changes_nothing(
 
 
 def test_strangers_see_no_record(dataset: Dataset, record_id: str) -> None:
-    strangers = (_admin(dataset, is_member=False), publish(dataset.server).annotator().client)
+    strangers = (dataset.admin(is_member=False).client, publish(dataset.server).annotator().client)
     for client in strangers:
         client.event_hooks = {}
         assert client.get(f"/records/{record_id}").status_code == 403

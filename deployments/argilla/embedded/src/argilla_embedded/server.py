@@ -35,10 +35,11 @@ def run(listener: socket.socket, owner: Owner | None, on_tick: Callable[[], None
         asyncio.run(save_owner(owner))
     from argilla_server import app
 
-    from argilla_embedded import single_record
+    from argilla_embedded import hidden_metadata, single_record
     from argilla_embedded.page import keep_private
 
     single_record.mend()
+    hidden_metadata.protect()
     jobs = JobRunner([HIGH_QUEUE, DEFAULT_QUEUE], REDIS_CONNECTION, on_tick)
     jobs.start()
     try:

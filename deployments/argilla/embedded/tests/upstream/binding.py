@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import pytest
-from argilla_embedded import finite_vectors, single_record, speed
+from argilla_embedded import finite_vectors, hidden_metadata, single_record, speed
 from argilla_embedded.search.storage import equip
 from argilla_server.settings import settings
 from sqlalchemy import event
@@ -24,6 +24,7 @@ def pytest_configure() -> None:
     speed.apply()
     finite_vectors.insist()
     single_record.mend()
+    hidden_metadata.protect()
 
 
 @pytest.hookimpl(tryfirst=True)
