@@ -104,9 +104,9 @@ def _row(recipe: Recipe, record: Record, findings: Sequence[str], version: str) 
 def conversation(record: Record) -> str:
     """What is asked, as a person reads it: several turns with who said them."""
     turns = [m for m in record.messages[:-1] if m.role != "system"]
-    if len(turns) < 2:
-        return question(record)
-    return "\n\n".join(f"{turn.role.capitalize()}: {turn.content}" for turn in turns)
+    if len(turns) > 1:
+        return "\n\n".join(f"{turn.role.capitalize()}: {turn.content}" for turn in turns)
+    return question(record)
 
 
 def _values(recipe: Recipe, record: Record, by: str) -> list[str]:
