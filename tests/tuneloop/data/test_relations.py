@@ -1,70 +1,25 @@
 from __future__ import annotations
 
-import random
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from itertools import combinations
-
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
-from tests.tuneloop.data.test_duplicates import likeness
+from tests.tuneloop.data.relation_rows import (
+    ALL_TEST,
+    ALL_TRAIN,
+    ALL_VALIDATION,
+    EXAM,
+    MIXED,
+    POOL,
+    VAULT,
+    WITH_EXAM,
+    Row,
+    a_prompt_for,
+    facts_of,
+    fate,
+)
 from tests.tuneloop.data.test_meanings import Initials
-from tuneloop.data.facts import Facts
 from tuneloop.data.relation_columns import relation_columns
 from tuneloop.data.relations import Relations, question, relate
-from tuneloop.data.splitting import own_split
 from tuneloop.data.twins import Twin
-from tuneloop.recipes import Checks, Data, Source
-from tuneloop.records import Message, Record, Split
-
-POOL = Source(name="pool", path="x")
-EXAM = Source(name="exam", path="y", held_out=True)
-VAULT = Source(name="vault", path="z", private=True)
-ALL_TRAIN = Data(sources=(POOL,), train_share=1.0, validation_share=0.0)
-ALL_VALIDATION = Data(sources=(POOL,), train_share=0.0, validation_share=1.0)
-ALL_TEST = Data(sources=(POOL,), train_share=0.0, validation_share=0.0)
-WITH_EXAM = Data(sources=(POOL, EXAM), validation_share=0.0)
-MIXED = Data(sources=(POOL,), train_share=0.4, validation_share=0.3)
-
-
-@dataclass(frozen=True)
-class Row:
-    id: str
-    prompt: str
-    group: str | None = None
-    held_out: bool = False
-    feedback: bool = False
-    length: int = 1
-    label: str | None = None
-    private: bool = False
-    sibling: str | None = None
-
-
-def facts_of(rows: Sequence[Row]) -> Facts:
-    return Facts(
-        ids=[r.id for r in rows],
-        prompts=[r.prompt for r in rows],
-        groups=[r.group for r in rows],
-        held_out=[r.held_out or r.private for r in rows],
-        private=[r.private for r in rows],
-        feedback=[r.feedback for r in rows],
-        answer_lengths=[r.length for r in rows],
-        labels=[r.label for r in rows],
-        siblings=[r.sibling for r in rows],
-    )
-
-
-def fate(rows: Sequence[Row], data: Data) -> dict[str, tuple[str, str]]:
-    """Of the rows that go: why, and for which row."""
-    found = relate(facts_of(rows), data)
-    return {rows[i].id: (twin.kind, rows[twin.of].id) for i, twin in found.twins.items()}
-
-
-def a_prompt_for(split: Split, start: str = "late kettle") -> str:
-    """A prompt that by itself belongs to this split of `MIXED`."""
-    shares = {"train_share": MIXED.train_share, "validation_share": MIXED.validation_share, "salt": MIXED.split_salt}
-    return next(p for i in range(99) if own_split(p := f"{start} order{i}", **shares) == split)
+from tuneloop.recipes import Checks, Data
+from tuneloop.records import Message, Record
 
 
 def test_of_equal_prompts_the_one_with_the_longest_answer_stays() -> None:
@@ -310,108 +265,3 @@ def test_a_row_that_goes_tears_no_cluster() -> None:
     leak_gone = Relations(twins={1: Twin("leakage", 0)}, clusters=["x", "x"], splits=["test", "train"])
 
     assert relation_columns(["a", "b"], leak_gone)["splits_in_cluster"].tolist() == [1, 1]
-
-
-WORDS = st.sampled_from(["kettle", "late", "lamp", "broken"])
-some_rows = st.lists(
-    st.builds(
-        Row,
-        id=st.just(""),
-        prompt=st.lists(WORDS, min_size=1, max_size=7).map(" ".join),
-        group=st.sampled_from([None, None, "g", "h", "i"]),
-        held_out=st.sampled_from([False, False, False, True]),
-        private=st.sampled_from([False, False, False, False, True]),
-        feedback=st.sampled_from([False, False, True]),
-        length=st.integers(1, 3),
-        label=st.sampled_from([None, None, None, "x", "y"]),
-    ),
-    max_size=16,
-)
-exams = st.booleans()
-
-
-def prepared(rows: Sequence[Row], *, with_exam: bool) -> tuple[list[Row], Data]:
-    """The rows with ids; held-out and private ones only where the recipe has sources for them."""
-    named = [
-        replace(r, id=f"{i:02}", held_out=r.held_out and with_exam, private=r.private and with_exam)
-        for i, r in enumerate(rows)
-    ]
-    return named, MIXED.model_copy(update={"sources": (POOL, EXAM, VAULT)}) if with_exam else MIXED
-
-
-@settings(max_examples=80)
-@given(some_rows, some_rows, exams)
-def test_no_row_ever_moves_to_another_split_as_data_grows(first: list[Row], more: list[Row], with_exam: bool) -> None:  # noqa: FBT001
-    rows, data = prepared([*first, *more], with_exam=with_exam)
-
-    before = relate(facts_of(rows[: len(first)]), data).splits
-
-    assert relate(facts_of(rows), data).splits[: len(first)] == before
-
-
-@settings(max_examples=80)
-@given(some_rows, exams)
-def test_no_two_rows_that_stay_are_near_copies(rows: list[Row], with_exam: bool) -> None:  # noqa: FBT001
-    rows, data = prepared(rows, with_exam=with_exam)
-
-    twins = relate(facts_of(rows), data).twins
-
-    kept = [r.prompt for i, r in enumerate(rows) if i not in twins]
-    assert all(likeness(a, b) < data.checks.near_duplicate_jaccard for a, b in combinations(kept, 2))
-
-
-@settings(max_examples=80)
-@given(some_rows, exams)
-def test_what_stays_of_a_group_or_cluster_is_in_one_split(rows: list[Row], with_exam: bool) -> None:  # noqa: FBT001
-    rows, data = prepared(rows, with_exam=with_exam)
-
-    found = relate(facts_of(rows), data)
-
-    where: dict[str, str] = {}
-    for row, cluster, split, i in zip(rows, found.clusters, found.splits, range(len(rows)), strict=True):
-        if i not in found.twins:
-            assert where.setdefault(cluster, split) == split
-            assert where.setdefault(f"group {row.group or i}", split) == split
-            assert row.private == (split == "private")
-            assert row.held_out or row.private or split == "train" or not row.feedback
-            assert not with_exam or row.private or (split == "test") == row.held_out
-
-
-@settings(max_examples=80)
-@given(some_rows)
-def test_no_private_row_goes_for_a_row_of_another_split(rows: list[Row]) -> None:
-    rows, data = prepared(rows, with_exam=True)
-
-    twins = relate(facts_of(rows), data).twins
-
-    assert all(rows[twin.of].private for i, twin in twins.items() if rows[i].private)
-
-
-@settings(max_examples=80)
-@given(some_rows, exams, st.integers())
-def test_the_order_of_rows_does_not_matter(rows: list[Row], with_exam: bool, seed: int) -> None:  # noqa: FBT001
-    rows, data = prepared(rows, with_exam=with_exam)
-    shuffled = random.Random(seed).sample(rows, len(rows))
-
-    def outcome(some: list[Row]) -> dict[str, tuple[str, str]]:
-        found = relate(facts_of(some), data)
-        return {r.id: places for r, places in zip(some, zip(found.splits, found.clusters, strict=True), strict=True)}
-
-    assert fate(rows, data) == fate(shuffled, data)
-    assert outcome(rows) == outcome(shuffled)
-
-
-@settings(max_examples=80)
-@given(some_rows, exams)
-def test_every_row_that_goes_leads_to_one_that_stays_or_to_a_contradiction(rows: list[Row], with_exam: bool) -> None:  # noqa: FBT001
-    rows, data = prepared(rows, with_exam=with_exam)
-
-    twins = relate(facts_of(rows), data).twins
-
-    for row in twins:
-        way = [row]
-        while (twin := twins.get(way[-1])) and twin.kind != "contradiction":
-            assert twin.of not in way
-            way.append(twin.of)
-        if twin:
-            assert twins[twin.of].kind == "contradiction"
