@@ -79,6 +79,8 @@ def print_report(console: Console, report: TrainingReport, *, folder: str, price
     console.print(f"{report.steps} steps{resumed}: loss {report.train_loss:.4f}{validation}{kept}", highlight=False)
     for warning in report.warnings:
         console.print(f"[yellow]{warning.kind}[/] at step {warning.step}: {warning.text}", highlight=False)
+    if (share := report.merge_rounding_share) is not None:
+        console.print(f"merged in bf16: rounding changes predictions by {share:.1%} of what training changed")
     console.print(_truth(report, price_per_hour))
     console.print(f"In {folder}", highlight=False, soft_wrap=True)
 

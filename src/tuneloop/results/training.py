@@ -58,9 +58,11 @@ class TrainingReport(Result):
     losses: list[LossPoint]
     merge_max_logit_difference: float | None = None
     merge_divergence: float | None = None
-    """Kullback-Leibler divergence of the merged model from base plus adapter, in nats per token."""
+    """Kullback-Leibler divergence of the merged model from base plus adapter, in nats per token: rounding to bf16."""
     merge_agreement: float | None = None
     """Share of the probes' positions at which both find the same next token likeliest."""
+    merge_learned: float | None = None
+    """The same divergence of the base without the adapter: what the adapter changed."""
     chosen: dict[str, str] = {}
     """What every `auto` became: optimiser, attention, base weights, threads, device..."""
     rows: int = 0
@@ -80,3 +82,9 @@ class TrainingReport(Result):
     estimate: Estimate | None = None
     """What was foreseen; `cost` is what came."""
     cost: Cost
+
+    @property
+    def merge_rounding_share(self) -> float | None:
+        """How much rounding changed predictions, as a share of what the adapter changed; None: not merged, or an
+        adapter that changed nothing."""
+        return self.merge_divergence / self.merge_learned if self.merge_divergence and self.merge_learned else None

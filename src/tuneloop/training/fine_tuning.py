@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 MERGE_PROBES = 4
-"""Training rows on which the merged model must say what the adapter says."""
+"""Training rows on which the merged model is held against its adapter."""
 
 
 def fine_tune(
@@ -215,14 +215,15 @@ def _save(built: Built, state: Any, base: Path, out: Path, config: Training, pro
         save_adapter(model, taken, unfinished, state)
     if not probes:
         return {"adapter": str(out / "adapter"), "model": "", "model_hash": ""}
-    difference = merge_adapter(base, out / "adapter", out / "model", config, probes)
+    merge = merge_adapter(base, out / "adapter", out / "model", config, probes)
     return {
         "adapter": str(out / "adapter"),
         "model": str(out / "model"),
         "model_hash": folder_hash(out / "model"),
-        "merge_max_logit_difference": difference.max_logit,
-        "merge_divergence": difference.divergence,
-        "merge_agreement": difference.agreement,
+        "merge_max_logit_difference": merge.rounding.max_logit,
+        "merge_divergence": merge.rounding.divergence,
+        "merge_agreement": merge.rounding.agreement,
+        "merge_learned": merge.learned.divergence,
     }
 
 

@@ -91,6 +91,7 @@ def test_training_ends_with_losses_and_the_folder_and_is_not_repeated(tuneloop: 
     assert Path(report["adapter"]).is_dir()
     again = tuneloop("desk.yaml", "--data", version[:4])
     assert "2 steps: loss" in again.output
+    assert "merged in bf16: rounding changes predictions by" in again.output
     assert str(Path(report["adapter"]).parent) in again.output
     assert json.loads(tuneloop("desk.yaml", "--json").stdout)["cost"] == report["cost"]
 

@@ -70,6 +70,8 @@ def test_adapter_and_merged_model_are_safetensors_and_agree(finished: tuple[Path
     assert not [p for p in out.rglob("*") if p.suffix in {".bin", ".pt", ".pth"}]
     assert report.merge_max_logit_difference is not None
     assert report.merge_max_logit_difference < 0.1
+    assert report.merge_rounding_share is not None
+    assert 0 < report.merge_rounding_share < 0.1
 
 
 def test_the_merged_model_needs_neither_base_nor_adapter(finished: tuple[Path, TrainingReport]) -> None:

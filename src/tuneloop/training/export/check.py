@@ -1,4 +1,4 @@
-"""Does the served file answer as the adapter does? llama.cpp answers, and the adapter on its base is asked the same."""
+"""Does the served file answer as the model it was made of? llama.cpp answers, and the model is asked the same."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tuneloop.errors import ModelError
 from tuneloop.records import Message
 from tuneloop.results import TrainingReport
 from tuneloop.training.export.gguf_files import LlamaCpp, Precision, Served, divergence
-from tuneloop.training.export.merging import load_adapted, predictions
+from tuneloop.training.export.merging import predictions
 from tuneloop.training.loading import load_base
 from tuneloop.training.plan import MEMORY_SHARE, free_memory
 
@@ -37,7 +37,7 @@ llama.cpp alone can make it 0.0016."""
 @dataclass(frozen=True, slots=True)
 class GgufCheck:
     """`divergence`: mean Kullback-Leibler divergence in nats per token of greedy answers, `agreement`: the share of
-    their tokens that the adapter would have said as well, `same_answers`: how many of `prompts` are wholly the same."""
+    their tokens that the model would have said as well, `same_answers`: how many of `prompts` are wholly the same."""
 
     against: str
     divergence: float
@@ -56,14 +56,13 @@ class _Heard:
     same: list[bool]
 
 
-def check_gguf(
-    report: TrainingReport, base: Path | None, file: Path, precision: Precision, *, threads: int
-) -> GgufCheck:
-    """Let llama.cpp answer a few prompts, template and tokenizer included, and ask the reference about each token.
+def check_gguf(report: TrainingReport, file: Path, precision: Precision, *, threads: int) -> GgufCheck:
+    """Let llama.cpp answer a few prompts, template and tokenizer included, and ask the model about each token.
+
+    The model is the merged one, as evaluated: what merging rounds is measured where it is merged.
 
     Args:
         report: of the run the file was made of.
-        base: its base model; None: the run has no adapter (method full), and its own model is the reference.
         file: the GGUF file.
         precision: which limit holds.
         threads: CPU threads.
@@ -74,12 +73,12 @@ def check_gguf(
     model = Path(report.model)
     tokenizer = load_tokenizer(model)
     served = _answers(file, threads)
-    reference = _reference(report, base)
+    reference = _reference(model)
     heard = [_compare(tokenizer, reference, prompt, answer) for prompt, answer in zip(PROMPTS, served, strict=True)]
     nats = [nat for one in heard for nat in one.nats]
     same = [match for one in heard for match in one.same]
     check = GgufCheck(
-        against="adapter on its base" if base else "trained model",
+        against="trained model" if report.adapter == report.model else "merged model",
         divergence=sum(nats) / max(len(nats), 1),
         limit=LIMITS[precision],
         agreement=sum(same) / max(len(same), 1),
@@ -101,14 +100,11 @@ def _answers(file: Path, threads: int) -> list[Served]:
     return [server.answer([{"role": "user", "content": prompt}], ANSWER_TOKENS) for prompt in PROMPTS]
 
 
-def _reference(report: TrainingReport, base: Path | None) -> Any:
+def _reference(folder: Path) -> Any:
     """In float32 where memory allows: bf16 arithmetic alone moves predictions further than f16 weights do."""
     import torch
 
-    if base is None:
-        model = load_base(Path(report.model), dtype=torch.bfloat16, attention="sdpa", device="cpu").eval()
-    else:
-        model = load_adapted(base, Path(report.adapter), on_nf4=report.quantised_layers > 0)
+    model = load_base(folder, dtype=torch.bfloat16, attention="sdpa", device="cpu").eval()
     return model.float() if 4 * model.num_parameters() < MEMORY_SHARE * free_memory() else model
 
 

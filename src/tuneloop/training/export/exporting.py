@@ -48,7 +48,7 @@ def export_run(
 
     Raises:
         ModelError: the run's files are gone or changed, there is no adapter, GGUF cannot be written, or the file does
-            not answer as the adapter does.
+            not answer as the model does.
     """
     _require_ours(out)
     _require_whole(report)
@@ -81,8 +81,7 @@ def _write(
     if form == "merged" and report.merge_max_logit_difference is not None:
         return {"against": "adapter on its base", "max_logit_difference": report.merge_max_logit_difference}
     if form == "gguf":
-        base = None if report.adapter == report.model else _base_of(report)
-        return asdict(check_gguf(report, base, out / f"model-{precision}.gguf", precision, threads=threads))
+        return asdict(check_gguf(report, out / f"model-{precision}.gguf", precision, threads=threads))
     return None
 
 

@@ -15,7 +15,7 @@ from tuneloop.errors import ModelError
 from tuneloop.recipes import Model, Training
 from tuneloop.results import Cost, TrainingReport
 from tuneloop.training.base_models import folder_hash, prepare_base
-from tuneloop.training.export.check import before_a_gap
+from tuneloop.training.export.check import before_a_gap, check_gguf
 from tuneloop.training.export.exporting import export_run
 from tuneloop.training.export.gguf_files import divergence
 from tuneloop.training.export.merging import merge_adapter
@@ -35,7 +35,7 @@ def run(tiny: Path, workspace: Path) -> TrainingReport:
     base = prepare_base(Model(base=str(tiny), licence="mit"), workspace / "base")
     adapter = make_adapter(base, workspace / "run" / "adapter")
     model = workspace / "run" / "model"
-    difference = merge_adapter(base, adapter, model, Training(), PROBES)
+    merge = merge_adapter(base, adapter, model, Training(), PROBES)
     return TrainingReport(
         adapter=str(adapter),
         model=str(model),
@@ -50,7 +50,7 @@ def run(tiny: Path, workspace: Path) -> TrainingReport:
         train_loss=1.0,
         eval_loss=None,
         losses=[],
-        merge_max_logit_difference=difference.max_logit,
+        merge_max_logit_difference=merge.rounding.max_logit,
         cost=Cost(seconds=1.0, peak_rss_mib=1.0),
     )
 
@@ -142,7 +142,7 @@ def test_without_the_extra_the_message_says_what_to_install(
 
 @pytest.mark.slow
 @needs_gguf
-def test_llama_cpp_answers_from_the_file_as_the_trained_adapter_does(tmp_path: Path) -> None:
+def test_llama_cpp_answers_from_the_file_as_the_merged_model_does(tmp_path: Path) -> None:
     """With the real model: llama.cpp's converter knows tokenizers by what they do, and the tiny one's it does not."""
     from tuneloop.training.base_models import BUNDLED
 
@@ -159,10 +159,10 @@ def test_llama_cpp_answers_from_the_file_as_the_trained_adapter_does(tmp_path: P
     assert record["base"]["licence"] == "apache-2.0"
     assert list(record["files"]) == ["model-f16.gguf"]
     assert record["check"]["divergence"] < record["check"]["limit"]
-    bare = run.model_copy(update={"adapter": str(make_adapter(base, tmp_path / "other", size=0.3))})
-    with pytest.raises(ModelError, match="does not answer as the adapter"):
-        export(bare, tmp_path, tmp_path / "damaged", "gguf")
-    assert not (tmp_path / "damaged").exists()
+    merge_adapter(base, make_adapter(base, tmp_path / "other", size=0.3), tmp_path / "model", Training(), PROBES)
+    other = run.model_copy(update={"model": str(tmp_path / "model")})
+    with pytest.raises(ModelError, match="does not answer as the merged model"):
+        check_gguf(other, tmp_path / "out" / "model-f16.gguf", "f16", threads=2)
 
 
 @needs_gguf
