@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from tuneloop.settings import Settings
 
 PERSON_VARIABLE = "TUNELOOP_USER"
-PAST_PROXIES = ("NO_PROXY", "no_proxy")
-"""A company's web proxy cannot reach the stack on this machine's loopback."""
+STACK_VARIABLES = ("NO_PROXY", "no_proxy", "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")
+"""A company's web proxy cannot reach this machine's loopback; MLflow's client takes its login from here."""
 
 
 def registry_of(settings: Settings) -> Registry:
@@ -30,7 +30,7 @@ def registry_of(settings: Settings) -> Registry:
     if settings.mlflow_url:
         return MlflowRegistry(settings.mlflow_url)
     stack = client_environment(settings)
-    os.environ.update({name: stack[name] for name in PAST_PROXIES})
+    os.environ.update({name: stack[name] for name in STACK_VARIABLES})
     return MlflowRegistry(stack["TUNELOOP_MLFLOW_URL"])
 
 

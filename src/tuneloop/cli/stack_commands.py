@@ -125,7 +125,7 @@ def _labelled(name: str, line: str, *, single: bool) -> str:
 def secrets(
     *, force: Annotated[bool, typer.Option("--force", help="Print them although the output is not a terminal.")] = False
 ) -> None:
-    """Print the logins of the Prefect and Argilla pages. No other command ever shows them."""
+    """Print the logins of the Prefect, Argilla and MLflow pages. No other command ever shows them."""
     from tuneloop.cli.wiring import known_state
     from tuneloop.errors import ServiceError
     from tuneloop.settings import Settings
@@ -141,4 +141,7 @@ def secrets(
         f"Argilla  {state.url('argilla')}\n  user name    {state.argilla_username}\n"
         f"  password     {state.argilla_password}\n  API key      {state.argilla_api_key}"
     )
-    typer.echo(f"MLflow   {state.url('mlflow')}\n  no login: it answers only on this machine")
+    typer.echo(
+        f"MLflow   {state.url('mlflow')}\n  user name    {state.mlflow_username}\n"
+        f"  password     {state.mlflow_password or '(none yet: `tuneloop up` makes one)'}"
+    )

@@ -12,7 +12,10 @@ from tuneloop.stack.state import StackState
 MARKER = "TUNELOOP_SERVICE"
 """`<service>@<workspace>` in every process of the stack and, inherited, in all their children."""
 
-FOREIGN_PREFIXES = ("PREFECT_", "MLFLOW_", "ARGILLA_", "SUPERVISOR_")
+MLFLOW_LOGIN = "TUNELOOP_MLFLOW_LOGIN"
+"""`user:password`, for the MLflow server alone; its clients have MLflow's own variables."""
+
+FOREIGN_PREFIXES = ("PREFECT_", "MLFLOW_", "_MLFLOW_", "ARGILLA_", "SUPERVISOR_")
 """Variables of the caller's shell that could point our processes at other servers."""
 
 QUIET: Mapping[str, str] = {
@@ -40,6 +43,8 @@ def stack_environment(layout: Layout, state: StackState) -> dict[str, str]:
         "PREFECT_RESULTS_LOCAL_STORAGE_PATH": str(layout.prefect / "results"),
         "PREFECT_SERVER_EPHEMERAL_ENABLED": "false",
         "MLFLOW_TRACKING_URI": state.url("mlflow"),
+        "MLFLOW_TRACKING_USERNAME": state.mlflow_username,
+        "MLFLOW_TRACKING_PASSWORD": state.mlflow_password,
         "TUNELOOP_ROOT": str(layout.root),
         "TUNELOOP_WORKSPACE": str(layout.workspace),
         "TUNELOOP_MLFLOW_URL": state.url("mlflow"),
@@ -77,9 +82,23 @@ def prefect_server_environment(layout: Layout, state: StackState) -> dict[str, s
     }
 
 
-def mlflow_environment() -> dict[str, str]:
-    """No job runner: it would add three processes that only serve features we do not use."""
-    return {**QUIET, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+def mlflow_environment(layout: Layout, state: StackState) -> dict[str, str]:
+    """What `mlflow server` would make of its options: it hands them to its own child process, and we start none.
+
+    No job runner: it would add three processes that only serve features we do not use.
+    """
+    port = state.ports["mlflow"]
+    return {
+        **QUIET,
+        MLFLOW_LOGIN: state.mlflow_login,
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        "MLFLOW_SERVER_ALLOWED_HOSTS": f"{HOST}:{port},localhost:{port}",
+        "MLFLOW_SERVER_CORS_ALLOWED_ORIGINS": state.url("mlflow"),
+        "_MLFLOW_SERVER_FILE_STORE": f"sqlite:///{layout.mlflow / 'mlflow.db'}",
+        "_MLFLOW_SERVER_ARTIFACT_ROOT": "mlflow-artifacts:/",
+        "_MLFLOW_SERVER_ARTIFACT_DESTINATION": str(layout.mlflow / "artifacts"),
+        "_MLFLOW_SERVER_SERVE_ARTIFACTS": "true",
+    }
 
 
 def argilla_environment(state: StackState) -> dict[str, str]:

@@ -141,14 +141,15 @@ class Stack:
         return count + stop_processes(marked_processes(self.layout, names))
 
     def _settled_state(self, running: Collection[str]) -> StackState:
-        state = load_state(self.layout.state_file) or new_state()
+        remembered = load_state(self.layout.state_file)
+        state = (remembered or new_state()).with_all_secrets()
         kept = {port for service in running if service in PORTS_OF for port in PORTS_OF[service]}
         ports = settle_ports(state.ports, PORT_NAMES, kept)
         for name in sorted(set(state.ports) & set(ports)):
             if state.ports[name] != ports[name]:
                 self.notify(f"port {state.ports[name]} of {name} is taken by another program: using {ports[name]} now")
-        if ports != state.ports:
-            state = state.with_ports(ports)
+        state = state.with_ports(ports)
+        if state != remembered:
             save_state(self.layout.state_file, state)
         return state
 

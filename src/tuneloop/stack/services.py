@@ -11,7 +11,6 @@ from pathlib import Path
 from tuneloop.errors import ServiceError
 from tuneloop.stack import environment
 from tuneloop.stack.layout import Layout
-from tuneloop.stack.local_ports import HOST
 from tuneloop.stack.state import StackState
 
 POOL_LIMITS: Mapping[str, int] = {"cpu": 4, "training": 1}
@@ -64,7 +63,7 @@ def services(layout: Layout, state: StackState, argilla: Path) -> list[Service]:
 def prefect_server(layout: Layout, state: StackState) -> Service:
     return Service(
         name="prefect",
-        command=(sys.executable, "-m", "prefect", "server", "start"),
+        command=(sys.executable, "-m", "tuneloop.cli.prefect_server"),
         directory=layout.prefect,
         environment=environment.prefect_server_environment(layout, state),
         url=state.url("prefect"),
@@ -73,32 +72,15 @@ def prefect_server(layout: Layout, state: StackState) -> Service:
 
 
 def mlflow_server(layout: Layout, state: StackState) -> Service:
-    """One web worker: SQLite has one writer anyway, and every further one costs 250 MB."""
-    port = state.ports["mlflow"]
+    """One process: SQLite has one writer anyway, and a child of a killed `mlflow server` would keep the port."""
     return Service(
         name="mlflow",
         command=(
-            sys.executable,
-            "-m",
-            "mlflow",
-            "server",
-            "--host",
-            HOST,
-            "--port",
-            str(port),
-            "--workers",
-            "1",
-            "--backend-store-uri",
-            f"sqlite:///{layout.mlflow / 'mlflow.db'}",
-            "--artifacts-destination",
-            str(layout.mlflow / "artifacts"),
-            "--allowed-hosts",
-            f"{HOST}:{port},localhost:{port}",
-            "--cors-allowed-origins",
-            state.url("mlflow"),
+            *(sys.executable, "-m", "tuneloop.cli.mlflow_server"),
+            *("--port", str(state.ports["mlflow"]), "--home", str(layout.mlflow)),
         ),
         directory=layout.mlflow,
-        environment=environment.mlflow_environment(),
+        environment=environment.mlflow_environment(layout, state),
         url=state.url("mlflow"),
         probe=f"{state.url('mlflow')}/health",
     )

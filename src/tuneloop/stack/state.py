@@ -25,6 +25,9 @@ class StackState:
     ports: dict[str, int] = field(default_factory=dict)
     webhook_secret: str = field(default="", repr=False)
     """What Argilla signs its messages with; the server's own, known once we are registered there."""
+    mlflow_username: str = "tuneloop"
+    mlflow_password: str = field(default="", repr=False)
+    """Empty in the state of a stack that was started before MLflow had a login; `with_all_secrets` makes it."""
 
     def url(self, port_name: str) -> str:
         return f"http://{HOST}:{self.ports[port_name]}"
@@ -32,6 +35,14 @@ class StackState:
     @property
     def prefect_api_url(self) -> str:
         return f"{self.url('prefect')}/api"
+
+    @property
+    def mlflow_login(self) -> str:
+        return f"{self.mlflow_username}:{self.mlflow_password}"
+
+    def with_all_secrets(self) -> StackState:
+        """Make the secrets that a state from an older version lacks."""
+        return self if self.mlflow_password else replace(self, mlflow_password=secrets.token_urlsafe(24))
 
     def with_ports(self, ports: dict[str, int]) -> StackState:
         return replace(self, ports=ports)
@@ -44,7 +55,7 @@ def new_state() -> StackState:
         argilla_username="owner",
         argilla_password=secrets.token_urlsafe(18),
         argilla_api_key=secrets.token_urlsafe(32),
-    )
+    ).with_all_secrets()
 
 
 def load_state(path: Path) -> StackState | None:

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from tuneloop.cli.registered_models import recipe_named, registry_of, this_person
+from tuneloop.cli.registered_models import STACK_VARIABLES, recipe_named, registry_of, this_person
 from tuneloop.errors import ServiceError
 from tuneloop.settings import Settings
 from tuneloop.stack.state import new_state, save_state
@@ -12,7 +12,7 @@ from tuneloop.stack.state import new_state, save_state
 
 @pytest.fixture
 def settings(tmp_path, monkeypatch):
-    for name in ("TUNELOOP_MLFLOW_URL", "NO_PROXY", "no_proxy"):
+    for name in ("TUNELOOP_MLFLOW_URL", *STACK_VARIABLES):
         monkeypatch.setenv(name, "")  # set first, so that whatever the code sets is undone after the test
         monkeypatch.delenv(name)
     return Settings(root=tmp_path)
@@ -23,9 +23,19 @@ def test_the_registry_is_that_of_the_stack_which_has_to_be_there(settings):
         registry_of(settings)
     settings.workspace_path.mkdir()
     ports = {"prefect": 1, "mlflow": 9, "argilla": 2, "argilla-valkey": 3}
-    save_state(settings.workspace_path / "stack.json", new_state().with_ports(ports))
+    state = new_state().with_ports(ports)
+    save_state(settings.workspace_path / "stack.json", state)
     assert registry_of(settings)._url == "http://127.0.0.1:9"
     assert "127.0.0.1" in os.environ["NO_PROXY"]
+    assert os.environ["MLFLOW_TRACKING_USERNAME"] == state.mlflow_username
+    assert os.environ["MLFLOW_TRACKING_PASSWORD"] == state.mlflow_password
+
+
+def test_an_mlflow_of_ones_own_gets_the_login_of_ones_own(settings, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "mine")
+    own = settings.model_copy(update={"mlflow_url": "https://mlflow.example"})
+    assert registry_of(own)._url == "https://mlflow.example"
+    assert os.environ["MLFLOW_TRACKING_PASSWORD"] == "mine"
 
 
 def test_the_person_is_named_by_the_variable_or_is_the_user_of_this_machine(monkeypatch):

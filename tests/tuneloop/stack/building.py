@@ -17,6 +17,7 @@ def state(**changes):
         "argilla_password": "argilla-secret",
         "argilla_api_key": "key-secret",
         "webhook_secret": "hook-secret",
+        "mlflow_password": "mlflow-secret",
         "ports": {"prefect": 20001, "mlflow": 20002, "argilla": 20003, "argilla-valkey": 20004, "webhooks": 20005},
     }
     return StackState(**{**values, **changes})

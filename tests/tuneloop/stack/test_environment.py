@@ -12,7 +12,7 @@ from tuneloop.stack.environment import (
     worker_environment,
 )
 
-SECRETS = ("prefect-secret", "argilla-secret", "key-secret", "hook-secret")
+SECRETS = ("prefect-secret", "argilla-secret", "key-secret", "hook-secret", "mlflow-secret")
 
 
 def secrets_in(variables):
@@ -23,6 +23,8 @@ def test_clients_find_every_server(tmp_path):
     found = stack_environment(layout_in(tmp_path), state())
     assert found["PREFECT_API_URL"] == "http://127.0.0.1:20001/api"
     assert found["TUNELOOP_MLFLOW_URL"] == "http://127.0.0.1:20002"
+    assert found["MLFLOW_TRACKING_USERNAME"] == "tuneloop"
+    assert found["MLFLOW_TRACKING_PASSWORD"] == "mlflow-secret"
     assert found["TUNELOOP_ARGILLA_URL"] == "http://127.0.0.1:20003"
     assert found["TUNELOOP_ARGILLA_API_KEY"] == "key-secret"
 
@@ -39,7 +41,7 @@ def test_nobody_outside_is_told_anything(tmp_path):
     for variables in (
         stack_environment(layout, state()),
         prefect_server_environment(layout, state()),
-        mlflow_environment(),
+        mlflow_environment(layout, state()),
         argilla_environment(state()),
     ):
         assert variables["DO_NOT_TRACK"] == "1"
@@ -58,9 +60,9 @@ def test_the_prefect_server_asks_for_a_login_and_csrf_tokens_and_admits_only_its
 def test_each_service_gets_only_the_secrets_it_needs(tmp_path):
     layout = layout_in(tmp_path)
     assert secrets_in(prefect_server_environment(layout, state())) == {"prefect-secret"}
-    assert secrets_in(mlflow_environment()) == set()
+    assert secrets_in(mlflow_environment(layout, state())) == {"mlflow-secret"}
     assert secrets_in(argilla_environment(state())) == {"argilla-secret", "key-secret"}
-    assert secrets_in(worker_environment(layout, state())) == {"prefect-secret", "key-secret"}
+    assert secrets_in(worker_environment(layout, state())) == {"prefect-secret", "key-secret", "mlflow-secret"}
     assert secrets_in(webhooks_environment(layout)) == set()
 
 
@@ -78,6 +80,7 @@ def test_variables_that_point_at_other_servers_do_not_get_through():
     base = {
         "PREFECT_API_URL": "https://cloud",
         "MLFLOW_TRACKING_URI": "x",
+        "_MLFLOW_SERVER_ARTIFACTS_ONLY": "true",
         "ARGILLA_API_KEY": "x",
         "TUNELOOP_SERVICE": "worker-cpu@/w",
         "HF_HOME": "/hf",

@@ -6,7 +6,7 @@ from tests.tuneloop.stack.building import layout_in, state
 from tuneloop.errors import ServiceError
 from tuneloop.stack.services import SERVICE_NAMES, argilla_program, services
 
-SECRET = re.compile("(prefect|argilla|key|hook)-secret")
+SECRET = re.compile("(prefect|argilla|key|hook|mlflow)-secret")
 
 
 @pytest.fixture

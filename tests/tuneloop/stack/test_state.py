@@ -1,4 +1,6 @@
+import json
 import stat
+from dataclasses import replace
 
 import pytest
 
@@ -42,9 +44,22 @@ def test_a_damaged_file_is_an_error_that_names_it(tmp_path, text):
         load_state(path)
 
 
+def test_a_file_from_before_mlflow_had_a_login_is_read_and_completed_with_the_next_start(tmp_path):
+    path = tmp_path / "stack.json"
+    save_state(path, new_state().with_ports({"mlflow": 20002}))
+    old = {name: value for name, value in json.loads(path.read_text()).items() if not name.startswith("mlflow")}
+    path.write_text(json.dumps(old))
+    state = load_state(path)
+    assert state.mlflow_password == "", "reading makes nothing up"
+    completed = state.with_all_secrets()
+    assert len(completed.mlflow_password) >= 24
+    assert completed == replace(state, mlflow_password=completed.mlflow_password)
+    assert completed.with_all_secrets() == completed
+
+
 def test_secrets_are_long_differ_between_stacks_and_stay_out_of_the_repr():
     one, two = new_state(), new_state()
-    for name in ("prefect_auth", "argilla_password", "argilla_api_key"):
+    for name in ("prefect_auth", "argilla_password", "argilla_api_key", "mlflow_password"):
         secret = getattr(one, name)
         assert len(secret) >= 24
         assert secret != getattr(two, name)
