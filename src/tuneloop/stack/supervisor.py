@@ -59,7 +59,14 @@ class Supervisor:
         variables = process_environment(base_environment, {MARKER: marker("supervisor", self._layout)})
         command = [sys.executable, "-m", "supervisor.supervisord", "-c", str(self._layout.supervisor_config)]
         started = subprocess.run(
-            command, env=variables, cwd=self._layout.workspace, capture_output=True, text=True, check=False, timeout=60
+            command,
+            env=variables,
+            cwd=self._layout.workspace,
+            umask=0o077,  # it opens its own log before it sets the one that its configuration names
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
         )
         if started.returncode != 0 or not _becomes(self.is_alive, START_TIMEOUT_SECONDS):
             raise ServiceError(

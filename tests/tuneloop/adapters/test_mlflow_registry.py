@@ -1,16 +1,9 @@
 import math
-import os
-import signal
-import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
 from pathlib import Path
 
 import pytest
 
+from tests.tuneloop.adapters.mlflow_server import running_mlflow
 from tuneloop.adapters.mlflow_registry import MlflowRegistry, artifact_hash
 from tuneloop.errors import ServiceError
 
@@ -19,46 +12,11 @@ needs_server = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory):
-    """A real tracking server; artefacts travel through it."""
-    home = tmp_path_factory.mktemp("mlflow")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [
-        sys.executable,
-        "-m",
-        "mlflow",
-        "server",
-        "--host",
-        "127.0.0.1",
-        "--port",
-        str(port),
-        "--workers",
-        "1",
-        "--backend-store-uri",
-        f"sqlite:///{home}/mlflow.db",
-        "--artifacts-destination",
-        str(home / "artifacts"),
-    ]
-    quiet = os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-    with (home / "log").open("w") as log:
-        server = subprocess.Popen(command, cwd=home, env=quiet, stdout=log, stderr=log, start_new_session=True)
-    try:
-        yield _wait(f"http://127.0.0.1:{port}", home / "log", server)
-    finally:
-        os.killpg(server.pid, signal.SIGKILL)  # its own session: the server, its workers and its job runner
-        server.wait(20)
-
-
-def _wait(url: str, log: Path, server) -> str:
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline and server.poll() is None:
-        try:
-            with urllib.request.urlopen(f"{url}/health", timeout=2):
-                return url
-        except (urllib.error.URLError, OSError):
-            time.sleep(0.3)
-    raise RuntimeError(log.read_text())
+    """The stack's tracking server with its login and its list of routes; artefacts travel through it."""
+    with running_mlflow(tmp_path_factory.mktemp("mlflow")) as (state, _), pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_TRACKING_USERNAME", state.mlflow_username)
+        patch.setenv("MLFLOW_TRACKING_PASSWORD", state.mlflow_password)
+        yield state.url("mlflow")
 
 
 @pytest.fixture
@@ -217,6 +175,14 @@ def test_an_alias_can_be_taken_away_as_often_as_one_likes(registry, adapter):
 def test_an_alias_of_what_does_not_exist_is_an_error(registry):
     with pytest.raises(ServiceError, match="nothing not found"):
         registry.set_alias("nothing", "champion", "77")
+
+
+@needs_server
+def test_a_wrong_login_is_reported_with_what_to_set_and_without_the_password(url, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "not-the-password")
+    with pytest.raises(ServiceError, match="MLFLOW_TRACKING_PASSWORD") as refused:
+        MlflowRegistry(url).champion("desk")
+    assert "not-the-password" not in str(refused.value)
 
 
 @needs_server

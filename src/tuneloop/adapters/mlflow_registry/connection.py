@@ -39,10 +39,16 @@ def service(url: str) -> Iterator[None]:
     except FileNotFoundError:
         raise  # an artefact of ours, not the server's doing
     except (MlflowException, OSError) as error:
-        raise ServiceError(
-            f"MLflow at {url} failed: {str(error)[:300]}. Is it running? `tuneloop up` starts it, "
-            "TUNELOOP_MLFLOW_URL says where it is"
-        ) from error
+        raise ServiceError(f"MLflow at {url} failed: {str(error)[:300]}. {_remedy(str(error))}") from error
+
+
+def _remedy(problem: str) -> str:
+    if "error code 401" in problem:  # MLflow's client has no error of its own for it
+        return (
+            "It wants a login: set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD (`tuneloop secrets` shows "
+            "those of the stack), or unset TUNELOOP_MLFLOW_URL to use the stack's"
+        )
+    return "Is it running? `tuneloop up` starts it, TUNELOOP_MLFLOW_URL says where it is"
 
 
 def short(value: Any) -> str:
