@@ -19,7 +19,6 @@ import yaml
 
 from examples.support_desk.annotators import GOLD, annotate
 from tests.end_to_end.test_whole_loop import ROOT, Project, write_recipe
-from tuneloop.adapters.mlflow_registry import MlflowRegistry
 from tuneloop.adapters.prefect_api import FlowRun, PrefectApi
 from tuneloop.history.rounds import load_rounds
 from tuneloop.results import Round
@@ -98,7 +97,7 @@ def test_a_model_that_passed_the_gate_is_not_promoted_and_no_process_waits_for_t
     (round_,) = rounds(project)
     assert round_.approval is not None
     assert round_.approval.decision is None
-    assert MlflowRegistry(project.state.url("mlflow")).champion(NAME) is None
+    assert project.registry.champion(NAME) is None
     becomes(lambda: living_flow_runs(layout(project)) == set())
 
 
@@ -124,7 +123,7 @@ def test_the_click_promotes_and_the_review_set_is_published(project: Project) ->
     project.tuneloop("review", "approve", NAME, "--because", "looks right")
     becomes(lambda: rounds(project)[0].complete)
     (round_,) = rounds(project)
-    champion = MlflowRegistry(project.state.url("mlflow")).champion(NAME)
+    champion = project.registry.champion(NAME)
     assert champion is not None
     assert champion["model_hash"] == round_.training.model_hash
     assert [report.records for report in round_.reviews] == [7], "six, and a gold item"

@@ -24,9 +24,12 @@ from examples.support_desk.annotators import annotate
 from examples.support_desk.traffic import send_traffic
 from tests.tiny_models import make_tiny_model
 from tuneloop.adapters.prefect_api import PrefectApi
+from tuneloop.cli.registered_models import registry_of
 from tuneloop.history.rounds import load_rounds
+from tuneloop.ports import Registry
 from tuneloop.recipes import load_recipe
 from tuneloop.records import Record
+from tuneloop.settings import Settings
 from tuneloop.stack.environment import MARKER
 from tuneloop.stack.state import StackState, load_state
 
@@ -64,6 +67,11 @@ class Project:
         state = load_state(self.workspace / "stack.json")
         assert state is not None
         return state
+
+    @property
+    def registry(self) -> Registry:
+        """As the command line reaches it, with the login."""
+        return registry_of(Settings(root=ROOT, workspace=self.workspace))
 
     def processes(self) -> list[str]:
         """Command lines of everything that was started for this workspace."""

@@ -28,6 +28,9 @@ PATH = "/argilla"
 HEALTH = "/health"
 LARGEST_BODY = 4 * 2**20
 """A record comes whole in each message."""
+MOST_CONNECTIONS = 64
+"""A signature is over the whole body, so bodies of strangers are held in memory too: 256 MiB of them at most."""
+BODY_SECONDS = 10.0
 LOOK_EVERY_SECONDS = 0.5
 
 log = logging.getLogger("tuneloop.webhooks")
@@ -40,6 +43,7 @@ def listener(
     tell: Callable[[str, int], None],
     bursts: AnswerBursts,
     clock: Callable[[], float] = time.monotonic,
+    body_seconds: float = BODY_SECONDS,
 ) -> Starlette:
     """The web application.
 
@@ -49,12 +53,16 @@ def listener(
         tell: passes the news on: recipe, number of answers; raises ServiceError when nobody listens.
         bursts: what nobody has been told of.
         clock: seconds.
+        body_seconds: how long a message may take to arrive.
     """
 
     async def receive(request: Request) -> Response:
         try:
-            body = await _body_of(request)
+            async with asyncio.timeout(body_seconds):
+                body = await _body_of(request)
             message = guard.admit(body, {name.lower(): value for name, value in request.headers.items()})
+        except TimeoutError:
+            return PlainTextResponse("the message did not come whole in time", 408)
         except WebhookRefused as refusal:
             log.warning("refused a webhook: %s", refusal)
             return PlainTextResponse(str(refusal), refusal.status)

@@ -8,7 +8,7 @@ import logging
 import uvicorn
 
 from tuneloop.adapters.answer_bursts import AnswerBursts
-from tuneloop.adapters.answer_listener import listener
+from tuneloop.adapters.answer_listener import MOST_CONNECTIONS, listener
 from tuneloop.adapters.webhook_messages import WebhookGuard
 from tuneloop.cli.review_news import announce_answers
 from tuneloop.cli.wiring import layout_of
@@ -37,7 +37,15 @@ def main() -> None:
         tell=lambda recipe, answers: announce_answers(settings, recipe, answers),
         bursts=AnswerBursts(),
     )
-    uvicorn.run(application, host=HOST, port=port, access_log=False, log_level="warning")
+    uvicorn.run(
+        application,
+        host=HOST,
+        port=port,
+        access_log=False,
+        log_level="warning",
+        proxy_headers=False,
+        limit_concurrency=MOST_CONNECTIONS,
+    )
 
 
 if __name__ == "__main__":

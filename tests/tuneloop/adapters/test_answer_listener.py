@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import time
@@ -39,10 +40,12 @@ def signed(content, *, secret=SECRET, message_id="msg_1", at=None):
 class Ears:
     """The application with what it has told."""
 
-    def __init__(self, secret=SECRET, fails=0):
+    def __init__(self, secret=SECRET, fails=0, **options):
         self.told, self.fails, self.bursts = [], fails, AnswerBursts(settle_seconds=0, spacing_seconds=0)
         known = {"desk-round-1": "desk", "faq-round-2": "faq"}
-        self.app = listener(WebhookGuard(lambda: secret), recipe_of=known.get, tell=self.tell, bursts=self.bursts)
+        self.app = listener(
+            WebhookGuard(lambda: secret), recipe_of=known.get, tell=self.tell, bursts=self.bursts, **options
+        )
 
     def tell(self, recipe, answers):
         if self.fails:
@@ -95,6 +98,23 @@ def test_what_is_not_genuine_is_refused_and_noted_nowhere(status, make):
     ears = Ears()
     assert TestClient(ears.app).post("/argilla", **make()).status_code == status
     assert ears.waiting() == {}
+
+
+def test_a_message_that_never_ends_is_given_up():
+    answers = []
+
+    async def half_a_message():
+        if answers or not parts:
+            await asyncio.sleep(3600)
+        return parts.pop()
+
+    async def send(message):
+        answers.append(message)
+
+    parts = [{"type": "http.request", "body": b"{", "more_body": True}]
+    scope = {"type": "http", "method": "POST", "path": "/argilla", "headers": [], "query_string": b""}
+    asyncio.run(Ears(body_seconds=0.01).app(scope, half_a_message, send))
+    assert answers[0]["status"] == 408
 
 
 def test_a_replayed_message_is_refused():

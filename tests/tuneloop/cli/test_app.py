@@ -107,7 +107,8 @@ def test_secrets_are_not_printed_into_a_pipe(tuneloop, known_stack):
 
 def test_secrets_are_printed_when_that_is_really_wanted(tuneloop, known_stack):
     result = tuneloop("secrets", "--force")
-    for secret in (known_stack.prefect_auth, known_stack.argilla_password, known_stack.argilla_api_key):
+    known = known_stack
+    for secret in (known.prefect_auth, known.argilla_password, known.argilla_api_key, known.mlflow_password):
         assert secret in result.output
 
 

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from tests.tuneloop.stack.building import layout_in
@@ -6,6 +8,7 @@ from tuneloop.errors import ServiceError
 from tuneloop.stack.layout import Layout
 from tuneloop.stack.lifecycle import Stack
 from tuneloop.stack.services import SERVICE_NAMES
+from tuneloop.stack.state import load_state, new_state, save_state
 
 
 def stack(layout):
@@ -33,3 +36,14 @@ def test_starting_without_the_argilla_server_says_what_to_do_and_changes_nothing
     with pytest.raises(ServiceError, match="make setup"):
         stack(layout).up(ignore)
     assert not layout.workspace.exists()
+
+
+def test_the_state_of_an_older_stack_gets_the_secrets_that_it_lacks_and_keeps_the_others(tmp_path):
+    layout = layout_in(tmp_path)
+    old = replace(new_state(), mlflow_password="")
+    save_state(layout.state_file, old)
+    settled = stack(layout)._settled_state(set())
+    assert settled.mlflow_password
+    assert replace(settled, mlflow_password="", ports={}) == old
+    assert load_state(layout.state_file) == settled
+    assert stack(layout)._settled_state(set()) == settled
