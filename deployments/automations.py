@@ -42,17 +42,25 @@ def collect_on_answers() -> Automation:
 
 
 def resume_crashed() -> Automation:
-    """A cycle whose process was killed is scheduled again; it goes on from its last checkpoint."""
+    """A run whose process was killed is scheduled again; it goes on from its last checkpoint.
+
+    Ten seconds later, if nothing else has happened to it: its end is reported by Prefect's runner and its worker, one
+    after the other, and the second report would crash what the first has already started again. A report that finds the
+    run crashed is refused. (The stack's keeper schedules those of which the server forgot the event.)
+    """
     return Automation(
-        name="resume crashed cycle",
-        description="A retraining cycle that crashed is scheduled again.",
+        name="resume crashed cycle",  # kept from when it was for cycles alone: automations are known by name
+        description="A run of ours that crashed is scheduled again.",
         tags=["tuneloop"],
         trigger=EventTrigger(
-            expect={"prefect.flow-run.Crashed"},
-            match_related={"prefect.resource.role": "deployment", "prefect.resource.name": "retraining-cycle"},
-            posture=Posture.Reactive,
+            after={"prefect.flow-run.Crashed"},
+            expect={"prefect.flow-run.*"},
+            match={"prefect.resource.id": "prefect.flow-run.*"},
+            match_related={"prefect.resource.role": "tag", "prefect.resource.id": "prefect.tag.tuneloop"},
+            for_each={"prefect.resource.id"},
+            posture=Posture.Proactive,
             threshold=1,
-            within=timedelta(0),
+            within=timedelta(seconds=10),
         ),
         actions=[ChangeFlowRunState(state=StateType.SCHEDULED, name="AwaitingRetry")],
     )

@@ -8,6 +8,7 @@ from prefect import flow, get_run_logger
 from prefect.runtime import flow_run
 
 from tasks import wiring
+from tasks.attempts import only_attempt
 from tasks.drift import compare_traffic
 from tasks.publishing import publish_drifted_slice
 from tuneloop.history.rounds import load_rounds
@@ -23,6 +24,12 @@ def drift_watch(recipe: str = "deployments/recipes/support-desk.yaml") -> DriftR
     Args:
         recipe: Path of the recipe under the project's root.
     """
+    with only_attempt():
+        return watched(recipe)
+
+
+def watched(recipe: str) -> DriftReport | None:
+    """What has drifted; None where there is nothing to compare with, or a newer run that will do it."""
     logger = get_run_logger()
     scheduled = flow_run.get_scheduled_start_time()
     if scheduled is not None and datetime.now(UTC) - scheduled > STALE:

@@ -7,6 +7,7 @@ from pathlib import Path
 from prefect import flow
 
 from tasks import wiring
+from tasks.attempts import only_attempt
 from tasks.data import data_version
 from tasks.registry import champion_of
 from tasks.training import base_model, start_of, trained_model
@@ -22,6 +23,7 @@ def fine_tuning(recipe: str = "deployments/recipes/support-desk.yaml") -> Traini
         recipe: Path of the recipe under the project's root.
     """
     spec = wiring.recipe_at(recipe)
-    base = Path(base_model(spec.model))
-    champion = champion_of(spec.name) if spec.training.start_from == "champion" else None
-    return trained_model(spec, data_version(spec, base), base, start_of(spec, champion, folder_hash(base)))
+    with only_attempt():
+        base = Path(base_model(spec.model))
+        champion = champion_of(spec.name) if spec.training.start_from == "champion" else None
+        return trained_model(spec, data_version(spec, base), base, start_of(spec, champion, folder_hash(base)))

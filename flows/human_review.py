@@ -8,6 +8,7 @@ from __future__ import annotations
 from prefect import flow, get_run_logger
 
 from tasks import wiring
+from tasks.attempts import only_attempt
 from tasks.collecting import collect_feedback
 from tasks.waiting import is_overtaken, recipes_to_sweep, start_turn_if_due
 from tuneloop.errors import TuneloopError
@@ -21,6 +22,12 @@ def human_review(recipe: str | None = None) -> list[FeedbackReport]:
     Args:
         recipe: Path of the recipe under the project's root; empty: all recipes that were ever turned here.
     """
+    with only_attempt():
+        return collected_from(recipe)
+
+
+def collected_from(recipe: str | None) -> list[FeedbackReport]:
+    """What people have said on one recipe, or on all."""
     if is_overtaken():
         get_run_logger().warning("skipped: this run is late, and a younger one collects the same answers")
         return []

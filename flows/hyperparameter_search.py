@@ -8,6 +8,7 @@ from typing import Literal
 from prefect import flow
 
 from tasks import wiring
+from tasks.attempts import only_attempt
 from tasks.data import data_version
 from tasks.search import (
     conclude,
@@ -40,9 +41,10 @@ def hyperparameter_search(
         what: "learning-curve" trains with the recipe's own values on 60, 120, 240, 480 and all rows instead.
     """
     spec = wiring.recipe_at(recipe)
-    base = base_model(spec.model)
-    data = data_version(spec, Path(base))
-    return curve(spec, data, base) if what == "learning-curve" else search(spec, data, base, trials)
+    with only_attempt():
+        base = base_model(spec.model)
+        data = data_version(spec, Path(base))
+        return curve(spec, data, base) if what == "learning-curve" else search(spec, data, base, trials)
 
 
 def search(spec: Recipe, data: DataReport, base: str, trials: int | None) -> SearchReport:

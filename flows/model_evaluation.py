@@ -7,6 +7,7 @@ from pathlib import Path
 from prefect import flow
 
 from tasks import wiring
+from tasks.attempts import only_attempt
 from tasks.data import data_version
 from tasks.evaluation import evaluation_of
 from tasks.registry import champion_of
@@ -24,9 +25,10 @@ def model_evaluation(recipe: str = "deployments/recipes/support-desk.yaml") -> l
         recipe: Path of the recipe under the project's root.
     """
     spec = wiring.recipe_at(recipe)
-    base = base_model(spec.model)
-    data = data_version(spec, Path(base))
-    reports = [evaluation_of(spec, data, "base", base, folder_hash(Path(base)))]
-    if champion := champion_of(spec.name):
-        reports.append(evaluation_of(spec, data, "champion", *served_by(champion)))
-    return reports
+    with only_attempt():
+        base = base_model(spec.model)
+        data = data_version(spec, Path(base))
+        reports = [evaluation_of(spec, data, "base", base, folder_hash(Path(base)))]
+        if champion := champion_of(spec.name):
+            reports.append(evaluation_of(spec, data, "champion", *served_by(champion)))
+        return reports

@@ -14,6 +14,7 @@ from prefect.runtime import flow_run
 
 from tasks import wiring
 from tasks.approval import asked_rounds, is_ours, still_waits, with_approval
+from tasks.attempts import only_attempt
 from tasks.collecting import collect_feedback
 from tasks.data import data_version
 from tasks.evaluation import evaluation_of, judge
@@ -27,7 +28,6 @@ from tasks.review_report import show_review
 from tasks.rounds import keep_round
 from tasks.served import served_of
 from tasks.training import base_model, start_of, trained_model, training_key
-from tuneloop.errors import TuneloopError
 from tuneloop.history.environment import environment_of
 from tuneloop.history.known_recipes import note_recipe
 from tuneloop.history.promotion_checks import served_by
@@ -37,7 +37,6 @@ from tuneloop.results import DataReport, FeedbackReport, Round
 from tuneloop.training.base_models import folder_hash
 from tuneloop.training.export.served import require_engine
 
-MAX_ATTEMPTS = 4
 Trigger = Literal["manual", "schedule", "drift", "feedback"]
 
 
@@ -49,14 +48,10 @@ def retraining_cycle(recipe: str = "deployments/recipes/support-desk.yaml", trig
         recipe: Path of the recipe under the project's root.
         trigger: What started this run; kept in the round's record.
     """
-    if flow_run.get_run_count() > MAX_ATTEMPTS:
-        raise TuneloopError(
-            f"this run has crashed {MAX_ATTEMPTS} times; look at the worker's log before starting another"
-        )
     spec = wiring.recipe_at(recipe)
     note_recipe(wiring.workspace(), spec.name, recipe)
     # A run that is suspended leaves this block: nobody else's turn waits for a person.
-    with one_turn_at_a_time(wiring.workspace(), spec.name):
+    with only_attempt(), one_turn_at_a_time(wiring.workspace(), spec.name):
         turn(spec, recipe, trigger)
 
 

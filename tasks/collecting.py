@@ -9,6 +9,7 @@ from prefect import task
 from tasks import wiring
 from tasks.adjudicating import send_to_adjudication
 from tasks.checks import show_feedback_checks
+from tasks.outages import PAUSES_SECONDS, RETRIES
 from tasks.review_report import review_state, show_review
 from tuneloop.drift.traffic import read_since
 from tuneloop.ports import ReviewAnswer
@@ -19,7 +20,9 @@ from tuneloop.review.collecting import collect
 from tuneloop.review.set_names import is_set_of
 
 
-@task(name="collect feedback", task_run_name="collect {recipe.name}", retries=3, retry_delay_seconds=5)
+@task(
+    name="collect feedback", task_run_name="collect {recipe.name}", retries=RETRIES, retry_delay_seconds=PAUSES_SECONDS
+)
 def collect_feedback(recipe: Recipe) -> FeedbackReport:
     """Responses from the desk and answers edited in production become rows, each exactly once.
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from prefect import task
 
 from tasks import wiring
+from tasks.outages import PAUSES_SECONDS, RETRIES
 from tasks.registry import champion_of, worth_repeating
 from tasks.review_choosing import choose_answers
 from tasks.review_display import show_set
@@ -69,8 +70,8 @@ def _wanted(recipe: Recipe, round_: Round) -> set[str]:
 @task(
     name="publish review set",
     task_run_name="publish {kind} of round {round_.number}",
-    retries=3,
-    retry_delay_seconds=5,
+    retries=RETRIES,
+    retry_delay_seconds=PAUSES_SECONDS,
     retry_condition_fn=worth_repeating,
 )
 def publish_round_set(recipe: Recipe, kind: ReviewKind, round_: Round, base: str) -> ReviewReport | None:
@@ -98,8 +99,8 @@ def publish_round_set(recipe: Recipe, kind: ReviewKind, round_: Round, base: str
 @task(
     name="publish data sample",
     task_run_name="publish rows of {data.version}",
-    retries=3,
-    retry_delay_seconds=5,
+    retries=RETRIES,
+    retry_delay_seconds=PAUSES_SECONDS,
     retry_condition_fn=worth_repeating,
 )
 def publish_data_rows(recipe: Recipe, data: DataReport) -> ReviewReport | None:
@@ -120,8 +121,8 @@ def publish_data_rows(recipe: Recipe, data: DataReport) -> ReviewReport | None:
 @task(
     name="publish drifted slice",
     task_run_name="publish drift {drift.window_id}",
-    retries=3,
-    retry_delay_seconds=5,
+    retries=RETRIES,
+    retry_delay_seconds=PAUSES_SECONDS,
     retry_condition_fn=worth_repeating,
 )
 def publish_drift(recipe: Recipe, drift: DriftReport, last: Round) -> ReviewReport | None:

@@ -12,6 +12,7 @@ import yaml
 from prefect import task
 
 from tasks import wiring
+from tasks.outages import PAUSES_SECONDS, RETRIES
 from tuneloop.errors import ServiceError
 from tuneloop.history.model_versions import round_of
 from tuneloop.history.promotion_checks import StaleVerdict, check_same_verdict
@@ -34,7 +35,7 @@ def worth_repeating(_task: object, _run: object, state: Any) -> bool:
     return isinstance(state.result(raise_on_failure=False), ServiceError)
 
 
-@task(name="look up champion", retries=3, retry_delay_seconds=5)
+@task(name="look up champion", retries=RETRIES, retry_delay_seconds=PAUSES_SECONDS)
 def champion_of(recipe: str) -> Mapping[str, str] | None:
     """Tags of the model in production, or None before the first promotion."""
     return wiring.registry().champion(recipe)
@@ -43,8 +44,8 @@ def champion_of(recipe: str) -> Mapping[str, str] | None:
 @task(
     name="register",
     task_run_name="register round {round_.number}",
-    retries=3,
-    retry_delay_seconds=5,
+    retries=RETRIES,
+    retry_delay_seconds=PAUSES_SECONDS,
     retry_condition_fn=worth_repeating,
 )
 def register(recipe: Recipe, round_: Round, artifacts: list[str]) -> tuple[str, str]:
@@ -74,8 +75,8 @@ def register(recipe: Recipe, round_: Round, artifacts: list[str]) -> tuple[str, 
 @task(
     name="promote",
     task_run_name="promote version {version}",
-    retries=3,
-    retry_delay_seconds=5,
+    retries=RETRIES,
+    retry_delay_seconds=PAUSES_SECONDS,
     retry_condition_fn=worth_repeating,
 )
 def promote(recipe: str, version: str, approval: Approval | None = None) -> None:
@@ -103,8 +104,8 @@ def promote(recipe: str, version: str, approval: Approval | None = None) -> None
 @task(
     name="decline",
     task_run_name="decline version {version}",
-    retries=3,
-    retry_delay_seconds=5,
+    retries=RETRIES,
+    retry_delay_seconds=PAUSES_SECONDS,
     retry_condition_fn=worth_repeating,
 )
 def decline(recipe: str, version: str, verdict: Verdict, approval: Approval) -> None:

@@ -17,6 +17,7 @@ from prefect.exceptions import ObjectNotFound
 from prefect.runtime import deployment, flow_run
 
 from tasks import wiring
+from tasks.outages import PAUSES_SECONDS, RETRIES
 from tuneloop.history.enough_feedback import cause_for_a_turn
 from tuneloop.history.known_recipes import known_recipes
 from tuneloop.history.rounds import load_rounds
@@ -56,7 +57,10 @@ def is_overtaken() -> bool:
 
 
 @task(
-    name="start a turn if there is cause", task_run_name="next turn of {recipe.name}", retries=3, retry_delay_seconds=5
+    name="start a turn if there is cause",
+    task_run_name="next turn of {recipe.name}",
+    retries=RETRIES,
+    retry_delay_seconds=PAUSES_SECONDS,
 )
 def start_turn_if_due(recipe: Recipe, recipe_path: str, feedback: FeedbackReport) -> str | None:
     """Start the retraining cycle when enough has been said, once for each cause; returns the cause."""

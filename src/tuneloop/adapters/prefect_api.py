@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -15,6 +15,8 @@ from tuneloop.adapters.prefect_transport import PAGE, PrefectTransport
 from tuneloop.errors import ServiceError
 
 TERMINAL_STATES = frozenset({"COMPLETED", "FAILED", "CRASHED", "CANCELLED"})
+TAG = "tuneloop"
+"""On every deployment of ours, and so on its runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,7 @@ class FlowRun:
     created: str
     started: str | None
     seconds: float
+    state_since: str = ""
 
     @property
     def is_terminal(self) -> bool:
@@ -109,20 +112,29 @@ class PrefectApi:
         beats = [w["last_heartbeat_time"] for w in found if w["name"] == worker] if isinstance(found, list) else []
         return any(beat is not None and datetime.fromisoformat(beat).timestamp() >= since for beat in beats)
 
-    def end_dead_runs(self, pool: str, *, alive: Collection[str]) -> list[str]:
-        """Mark the pool's runs that claim to run, and are not among `alive`, as crashed; returns their names.
+    # Slots of work pools --------------------------------------------------------------------------------------------
 
-        The flow runs they called are marked with them. Paused and suspended runs hold no process and are left alone.
-        """
-        unfinished = {"state": {"type": {"any_": ["PENDING", "RUNNING", "CANCELLING"]}}}
-        found = self._server.pages(
-            "/flow_runs/filter", {"flow_runs": unfinished, "limit": PAGE, "work_pools": {"name": {"any_": [pool]}}}
-        )
-        dead = [_flow_run(run) for run in found if run["id"] not in alive]
-        for run in dead:
-            for member in self.family(run.id):
-                self._end_as_crashed(member)
-        return [run.name for run in dead]
+    def unfinished_runs(self, pool: str) -> list[FlowRun]:
+        """The pool's runs that hold a slot: pending, running or being cancelled; suspended ones hold none."""
+        return self._runs_of(pool, {"state": {"type": {"any_": ["PENDING", "RUNNING", "CANCELLING"]}}})
+
+    def end_run(self, flow_run_id: str) -> None:
+        """Mark it, and the runs it called, as crashed (cancelled if it was being cancelled), unless it has ended."""
+        for member in self.family(flow_run_id):
+            self._end_as_crashed(member)
+
+    def crashed_runs(self, pool: str) -> list[FlowRun]:
+        """Those of our deployments' runs that have crashed and were not scheduled again."""
+        return self._runs_of(pool, {"state": {"type": {"any_": ["CRASHED"]}}, "tags": {"all_": [TAG]}})
+
+    def reschedule(self, flow_run_id: str) -> None:
+        """Have the pool's worker start it once more."""
+        state = {"type": "SCHEDULED", "name": "AwaitingRetry", "message": "Goes on after a crash."}
+        self._server.post(f"/flow_runs/{flow_run_id}/set_state", {"state": state})
+
+    def _runs_of(self, pool: str, only: Mapping[str, Any]) -> list[FlowRun]:
+        body = {"flow_runs": only, "limit": PAGE, "work_pools": {"name": {"any_": [pool]}}}
+        return [_flow_run(run) for run in self._server.pages("/flow_runs/filter", body)]
 
     def _end_as_crashed(self, flow_run_id: str) -> None:
         run = self.flow_run(flow_run_id)
@@ -277,6 +289,7 @@ def _flow_run(run: Mapping[str, Any]) -> FlowRun:
         created=run.get("created") or "",
         started=run.get("start_time"),
         seconds=float(run.get("total_run_time") or 0.0),
+        state_since=state.get("timestamp") or "",
     )
 
 

@@ -50,19 +50,35 @@ class StartDisplay:
 
 
 def status_table(statuses: Sequence[ServiceStatus], seconds: Mapping[str, float] | None = None) -> Table:
-    """Name, health, seconds (while starting) or process id and start time, and the page to open."""
+    """Name, health, seconds (while starting) or process ids, start and restarts, and the page to open."""
     table = Table(box=None, pad_edge=False)
-    last = ("pid", "since") if seconds is None else ("seconds",)
+    last = ("pid (answers)", "since", "restarts") if seconds is None else ("seconds",)
     for heading in ("service", "health", *last, "page"):
         table.add_column(heading, overflow="fold")
     for status in statuses:
         colour = COLOURS[status.health]
         if seconds is None:
-            middle = [str(status.pid or ""), _local_time(status.since)]
+            middle = [_pids(status), _local_time(status.since), _restarts(status)]
         else:
             middle = [f"{seconds[status.name]:.1f}" if status.name in seconds else ""]
         table.add_row(status.name, f"[{colour}]{status.health}[/]", *middle, status.url or "")
     return table
+
+
+def problem_lines(statuses: Sequence[ServiceStatus]) -> list[str]:
+    """Why a service is not healthy, where that is known: one line each."""
+    return [f"{status.name}: {status.problem}" for status in statuses if status.problem]
+
+
+def _pids(status: ServiceStatus) -> str:
+    """Its process and, where that is another one (a child of it, or a stranger), the one that answers."""
+    if status.answered_by in {None, status.pid}:
+        return str(status.pid or "")
+    return f"{status.pid or ''} ({status.answered_by})".strip()
+
+
+def _restarts(status: ServiceStatus) -> str:
+    return f"{status.restarts}, last {_local_time(status.restarted)}" if status.restarts else ""
 
 
 def _local_time(since: str | None) -> str:

@@ -21,7 +21,7 @@ def register(app: typer.Typer) -> None:
 
 
 def up() -> None:
-    """Start Prefect, MLflow, Argilla and two workers, or mend what of them is broken.
+    """Start Prefect, MLflow, Argilla, two workers and their keeper, or mend what of them is broken.
 
     The first start makes random passwords and chooses free ports; both are kept in .tuneloop/stack.json, which only you
     can read. Everything listens on 127.0.0.1 only. Repeat it whenever you like: what runs well is left alone.
@@ -68,9 +68,20 @@ def down() -> None:
 
 
 def status(
-    *, as_json: Annotated[bool, typer.Option("--json", help="A JSON list of {name, url, pid, health, since}.")] = False
+    *,
+    as_json: Annotated[
+        bool,
+        typer.Option(
+            "--json",
+            help="A JSON list of {name, url, pid, health, since, answered_by, restarts, restarted, problem, dead_runs}",
+        ),
+    ] = False,
 ) -> None:
-    """Show each service with its address, process id and health. Exit code 1 unless all are healthy."""
+    """Show each service: its address, its process and the one that answers, its restarts, its health.
+
+    Exit code 1 unless all are healthy. A worker whose pool has a slot that is held by a run without a process is not;
+    the keeper ends such runs within seconds, and `tuneloop up` mends everything that is shown here.
+    """
     from tuneloop.cli.wiring import local_stack
     from tuneloop.settings import Settings
 
@@ -80,9 +91,12 @@ def status(
     else:
         from rich.console import Console
 
-        from tuneloop.cli.progress import status_table
+        from tuneloop.cli.progress import problem_lines, status_table
 
-        Console().print(status_table(found))
+        console = Console()
+        console.print(status_table(found))
+        for line in problem_lines(found):
+            console.print(line, highlight=False, markup=False)
     if any(s.health != "healthy" for s in found):
         raise typer.Exit(1)
 
@@ -91,7 +105,7 @@ def logs(
     service: Annotated[
         str | None,
         typer.Argument(
-            help="prefect, mlflow, argilla, webhooks, worker-cpu, worker-training or supervisor; all if left out."
+            help="prefect, mlflow, argilla, webhooks, worker-cpu, worker-training, keeper or supervisor; default: all."
         ),
     ] = None,
     *,

@@ -58,6 +58,8 @@ def worker_environment(layout: Layout, state: StackState, *, python_path: str = 
     return {
         **stack_environment(layout, state),
         "PREFECT_WORKER_QUERY_SECONDS": "2",
+        # A killed MLflow is back within a minute; two minutes of retries are better than a run that failed.
+        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "6",
         # What our own code logs belongs to the run it happened in, and is shown there.
         "PREFECT_LOGGING_EXTRA_LOGGERS": "tuneloop,expectations,tasks",
         "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",  # our threads log too, and belong to no run
@@ -79,6 +81,8 @@ def prefect_server_environment(layout: Layout, state: StackState) -> dict[str, s
         "PREFECT_SERVER_API_CORS_ALLOWED_ORIGINS": state.url("prefect"),
         "PREFECT_SERVER_UI_API_URL": state.prefect_api_url,
         "PREFECT_SERVER_UI_V2_ENABLED": "false",
+        # In memory, which is the default, a killed server forgets who holds a deployment's slot: it is never freed.
+        "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
     }
 
 

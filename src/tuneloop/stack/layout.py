@@ -42,6 +42,11 @@ class Layout:
         return self.run / "supervisord.conf"
 
     @property
+    def heartbeat(self) -> Path:
+        """Touched by the keeper at each look."""
+        return self.run / "keeper.seen"
+
+    @property
     def prefect(self) -> Path:
         return self.workspace / "prefect"
 

@@ -4,24 +4,38 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tuneloop.errors import ServiceError
-from tuneloop.stack.health import ServiceStatus, WorkPools, check_all
+from tuneloop.stack.examination import Examination
+from tuneloop.stack.health import ServiceStatus, WorkPools, moment
 from tuneloop.stack.layout import Layout
 from tuneloop.stack.local_ports import settle_ports
 from tuneloop.stack.lock import exclusive
-from tuneloop.stack.processes import living_flow_runs, marked_processes, stop_processes
-from tuneloop.stack.services import POOL_LIMITS, PORTS_OF, Service, argilla_program, services, worker_name
+from tuneloop.stack.processes import listeners, marked_processes, orphans, stop_processes
+from tuneloop.stack.runs import dead_runs
+from tuneloop.stack.services import (
+    KEEPER,
+    POOL_LIMITS,
+    PORTS_OF,
+    SERVICE_NAMES,
+    WORKERS,
+    Service,
+    argilla_program,
+    services,
+    worker_name,
+)
 from tuneloop.stack.starting import Report, StartError, Watch
+from tuneloop.stack.starts import forget_starts
 from tuneloop.stack.state import PORT_NAMES, StackState, load_state, new_state, save_state, write_private
-from tuneloop.stack.supervisor import Supervisor
+from tuneloop.stack.supervisor import Supervisor, main_pids
 from tuneloop.stack.supervisor_config import render_config
 
 LOOK_EVERY_SECONDS = 0.25
-WORKERS = tuple(worker_name(pool) for pool in POOL_LIMITS)
+AILING_LOOKS, AILING_PAUSE_SECONDS = 5, 2.0
+"""So often a service must be unhealthy before `up` stops it: a busy one misses a look."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +51,7 @@ class Stack:
     argilla_bin: Path | None = None
     notify: Callable[[str], None] = print
     timeout_seconds: float = 300.0
+    make_services: Callable[[Layout, StackState, Path], list[Service]] = services
 
     def up(self, report: Report) -> list[ServiceStatus]:
         """Start what is missing, mend what is broken, return when everything is well. Safe to repeat.
@@ -48,11 +63,13 @@ class Stack:
         self.layout.create()
         with exclusive(self.layout.lock_file):
             supervisor = Supervisor(self.layout)
+            self._stop_ailing(supervisor)
             running = self._running(supervisor)
-            self._clear_leftovers(running)
+            self._clear_leftovers(supervisor, running)
             state = self._settled_state(running)
-            wanted = services(self.layout, state, program)
+            wanted = self.make_services(self.layout, state, program)
             running -= self._configure(supervisor, wanted)
+            forget_starts(self.layout, set(SERVICE_NAMES) - running)
             pools = self.work_pools(state.prefect_api_url, state.prefect_auth)
             statuses = self._start(supervisor, wanted, running, pools, report)
             self._listen(state)
@@ -79,15 +96,34 @@ class Stack:
         """All services, also those that are stopped. Starts nothing and changes nothing."""
         state = load_state(self.layout.state_file)
         if state is None or set(PORT_NAMES) - set(state.ports):
-            return [ServiceStatus(name, None, None, "stopped", None) for name in (*PORTS_OF, *WORKERS)]
+            return [ServiceStatus(name, None, None, "stopped", None) for name in SERVICE_NAMES]
+        known = self.make_services(self.layout, state, Path("argilla-embedded"))
         supervisor = Supervisor(self.layout)
-        processes = supervisor.states() if supervisor.is_alive() else {}
+        if not supervisor.is_alive():
+            listening = listeners()
+            return [self._without_supervisor(service, listening) for service in known]
+        processes = supervisor.states()
         pools = self.work_pools(state.prefect_api_url, state.prefect_auth)
-        found = check_all(services(self.layout, state, Path("argilla-embedded")), processes, pools)
+        found = Examination(self.layout, pools).of_all(known, processes)
         return [
             _grown_up(status, time.time() - (processes[status.name].since or 0.0)) if status.pid else status
             for status in found
         ]
+
+    def _without_supervisor(self, service: Service, listening: Mapping[int, int | None]) -> ServiceStatus:
+        """What runs on although supervisor was killed."""
+        marked = sorted(marked_processes(self.layout, {service.name}), key=lambda process: process.create_time())
+        if not marked:
+            return ServiceStatus(service.name, service.url, None, "stopped", None)
+        return ServiceStatus(
+            service.name,
+            service.url,
+            marked[0].pid,
+            "unhealthy",
+            moment(marked[0].create_time()),
+            answered_by=listening.get(service.port or 0),
+            problem="runs on, but supervisor is gone and nothing restarts it; `tuneloop up` mends that",
+        )
 
     def is_up(self) -> bool:
         return all(status.health == "healthy" for status in self.status())
@@ -101,6 +137,7 @@ class Stack:
             supervisor = Supervisor(self.layout)
             if not supervisor.is_alive():
                 return self._sweep(None)
+            supervisor.stop_services((KEEPER,))  # it would mend what we stop
             supervisor.stop_services(WORKERS)
             swept = self._sweep(WORKERS)
             self._bury_all_dead_runs()
@@ -114,12 +151,35 @@ class Stack:
             return set()
         return {name for name, process in supervisor.states().items() if process.is_alive}
 
-    def _clear_leftovers(self, running: Collection[str]) -> None:
+    def _stop_ailing(self, supervisor: Supervisor) -> None:
+        """Stop what lives and is unhealthy all the same (it hangs, a stranger has its port): it is started afresh."""
+        if not supervisor.is_alive():
+            return
+        ailing = set(SERVICE_NAMES)
+        for look in range(AILING_LOOKS):
+            found = {s.name for s in self.status() if s.health == "unhealthy" and s.pid and not s.dead_runs}
+            if not (ailing := ailing & found):
+                return
+            time.sleep(AILING_PAUSE_SECONDS if look < AILING_LOOKS - 1 else 0)
+        self.notify(f"restarting what is not well: {', '.join(sorted(ailing))}")
+        supervisor.stop_services(ailing)
+
+    def _clear_leftovers(self, supervisor: Supervisor, running: Collection[str]) -> None:
         """End our processes that no supervisor looks after; they would hold ports, databases and pool slots."""
-        is_alive = Supervisor(self.layout).is_alive()
-        count = self._sweep({*PORTS_OF, *WORKERS} - set(running) if is_alive else None)
+        if not supervisor.is_alive():
+            count = self._sweep(None)
+        else:
+            count = self._sweep(set(SERVICE_NAMES) - set(running)) + self._end_orphans(supervisor)
         if count:
             self.notify(f"stopped {count} processes that were left over from an earlier start")
+
+    def _end_orphans(self, supervisor: Supervisor) -> int:
+        """Seen twice, as a service may start anew while we look."""
+        if not (first := orphans(self.layout, main_pids(supervisor.states()))):
+            return 0
+        time.sleep(LOOK_EVERY_SECONDS)
+        second = orphans(self.layout, main_pids(supervisor.states()))
+        return stop_processes([process for process in second if process in first])
 
     def _bury_all_dead_runs(self) -> None:
         """While the Prefect server still answers; where it does not, the next `up` does it."""
@@ -129,7 +189,7 @@ class Stack:
         try:
             pools = self.work_pools(state.prefect_api_url, state.prefect_auth)
             for pool in POOL_LIMITS:
-                self._bury_dead_runs(pools, pool)
+                self._bury_dead_runs(pools, pool, None)
         except ServiceError as error:
             self.notify(f"interrupted flow runs are marked at the next start: {error}")
 
@@ -172,9 +232,10 @@ class Stack:
         if "prefect" not in running:
             # A worker that has lost its server backs off for a minute and no longer hears of cancellations.
             supervisor.stop_services(WORKERS)
+            forget_starts(self.layout, WORKERS)
         watch = Watch(self.layout, self.timeout_seconds)
         for service in wanted:
-            if not service.is_worker:
+            if service.port is not None:
                 supervisor.start_service(service.name)
                 watch.begin([service.name])
         try:
@@ -188,31 +249,34 @@ class Stack:
     ) -> list[ServiceStatus]:
         workers_started = False
         while True:
-            statuses = check_all(wanted, supervisor.states(), pools)
+            statuses = Examination(self.layout, pools).of_all(wanted, supervisor.states())
             watch.see(statuses)
             report(statuses, watch.seconds)
             if all(watch.is_well(service.name) for service in wanted):
                 return statuses
             if watch.is_well("prefect") and not workers_started:
                 self._start_workers(supervisor, pools, watch)
+                supervisor.start_service(KEEPER)
+                watch.begin([KEEPER])
                 workers_started = True
                 continue
             time.sleep(LOOK_EVERY_SECONDS)
 
     def _start_workers(self, supervisor: Supervisor, pools: WorkPools, watch: Watch) -> None:
-        running = self._running(supervisor)
+        states = supervisor.states()
         for pool, limit in POOL_LIMITS.items():
+            name = worker_name(pool)
             pools.ensure_work_pool(pool, concurrency_limit=limit)
-            if worker_name(pool) not in running:
-                self._bury_dead_runs(pools, pool)
-                supervisor.start_service(worker_name(pool))
-            watch.begin([worker_name(pool)])
+            self._bury_dead_runs(pools, pool, states[name].since if states[name].is_alive else None)
+            supervisor.start_service(name)
+            watch.begin([name])
 
-    def _bury_dead_runs(self, pools: WorkPools, pool: str) -> None:
+    def _bury_dead_runs(self, pools: WorkPools, pool: str, worker_since: float | None) -> None:
         """After a power cut or kill -9 a run stays `Running` for ever and would block its pool; nobody else can know
         that its process is gone. Automations that retry crashed runs take it from there."""
-        for name in pools.end_dead_runs(pool, alive=living_flow_runs(self.layout)):
-            self.notify(f"flow run {name} had lost its process: marked as crashed")
+        for run in dead_runs(pools, pool, self.layout, worker_since):
+            pools.end_run(run.id)
+            self.notify(f"flow run {run.name} had lost its process: marked as crashed")
 
 
 def _grown_up(status: ServiceStatus, age_seconds: float) -> ServiceStatus:

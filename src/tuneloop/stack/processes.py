@@ -7,7 +7,7 @@ Names and ports prove nothing: other people's servers look the same.
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 
 import psutil
 
@@ -16,6 +16,8 @@ from tuneloop.stack.layout import Layout
 
 FLOW_RUN = "PREFECT__FLOW_RUN_ID"
 """Set by Prefect's worker for the process of a flow run."""
+WORKSPACE = "TUNELOOP_WORKSPACE"
+"""In the environment of every worker, also of one that was started by hand."""
 
 
 def marked_processes(layout: Layout, names: Collection[str] | None = None) -> list[psutil.Process]:
@@ -31,9 +33,30 @@ def marked_processes(layout: Layout, names: Collection[str] | None = None) -> li
     return list(found.values())
 
 
+def orphans(layout: Layout, mains: Mapping[str, int | None]) -> list[psutil.Process]:
+    """Our processes of these services that descend from none of the processes that supervisor looks after.
+
+    `mains`: per service the process id that supervisor knows; None where it runs none. A service that starts between
+    that knowledge and this call looks like an orphan: look twice before ending one.
+    """
+    cared_for = {pid for main in mains.values() if main for pid in _tree(main)}
+    return [process for process in marked_processes(layout, set(mains)) if process.pid not in cared_for]
+
+
+def listeners() -> dict[int, int | None]:
+    """Who listens on this machine: process ids by TCP port, None for the process of another user."""
+    found = psutil.net_connections("tcp")
+    return {c.laddr.port: c.pid for c in found if c.status == psutil.CONN_LISTEN and c.laddr}
+
+
+def descends_from(pid: int, ancestor: int | None) -> bool:
+    return ancestor is not None and pid in _tree(ancestor)
+
+
 def living_flow_runs(layout: Layout) -> set[str]:
-    """Ids of the flow runs that have a process in this workspace."""
-    return {run for process in marked_processes(layout) if (run := _variable(process, FLOW_RUN))}
+    """Ids of the flow runs that have a process in this workspace, whoever started their worker."""
+    processes = [p for p in psutil.process_iter() if _variable(p, WORKSPACE) == str(layout.workspace)]
+    return {run for process in processes if (run := _variable(process, FLOW_RUN))}
 
 
 def stop_processes(processes: Iterable[psutil.Process], *, grace_seconds: float = 10.0) -> int:
@@ -64,6 +87,14 @@ def _send(process: psutil.Process, *, kill: bool) -> None:
             process.terminate()
     except psutil.NoSuchProcess:
         pass  # it has ended by itself: what we wanted
+
+
+def _tree(pid: int) -> set[int]:
+    try:
+        process = psutil.Process(pid)
+    except psutil.Error:
+        return set()
+    return {pid, *(child.pid for child in _children(process))}
 
 
 def _children(process: psutil.Process) -> list[psutil.Process]:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from tuneloop.errors import ServiceError
 from tuneloop.stack import environment
@@ -26,7 +27,8 @@ PORTS_OF: Mapping[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """`url` is the page people open, `probe` answers 200 when it is well; a worker has a `pool` instead."""
+    """`url` is the page people open, `probe` answers 200 when it is well. A worker has a `pool` instead, and the keeper
+    the `heartbeat`, a file that it touches."""
 
     name: str
     command: tuple[str, ...]
@@ -35,18 +37,26 @@ class Service:
     url: str | None = None
     probe: str | None = None
     pool: str | None = None
+    heartbeat: Path | None = None
     stop_wait_seconds: int = 10
 
     @property
     def is_worker(self) -> bool:
         return self.pool is not None
 
+    @property
+    def port(self) -> int | None:
+        """Where it answers."""
+        return urlsplit(self.probe).port if self.probe else None
+
 
 def worker_name(pool: str) -> str:
     return f"worker-{pool}"
 
 
-SERVICE_NAMES = (*PORTS_OF, *(worker_name(pool) for pool in POOL_LIMITS))
+KEEPER = "keeper"
+WORKERS = tuple(worker_name(pool) for pool in POOL_LIMITS)
+SERVICE_NAMES = (*PORTS_OF, *WORKERS, KEEPER)
 
 
 def services(layout: Layout, state: StackState, argilla: Path) -> list[Service]:
@@ -57,6 +67,7 @@ def services(layout: Layout, state: StackState, argilla: Path) -> list[Service]:
         argilla_server(layout, state, argilla),
         answer_listener(layout, state),
         *(prefect_worker(layout, state, pool) for pool in POOL_LIMITS),
+        keeper(layout),
     ]
 
 
@@ -141,6 +152,17 @@ def prefect_worker(layout: Layout, state: StackState, pool: str) -> Service:
         environment=environment.worker_environment(layout, state, python_path=os.environ.get("PYTHONPATH", "")),
         pool=pool,
         stop_wait_seconds=15,
+    )
+
+
+def keeper(layout: Layout) -> Service:
+    """Looks after the others every few seconds; see `keeper.Keeper`."""
+    return Service(
+        name=KEEPER,
+        command=(sys.executable, "-m", "tuneloop.cli.keeper"),
+        directory=layout.run,
+        environment=environment.webhooks_environment(layout, python_path=os.environ.get("PYTHONPATH", "")),
+        heartbeat=layout.heartbeat,
     )
 
 

@@ -114,6 +114,11 @@ class Supervisor:
             transport.close()
 
 
+def main_pids(states: Mapping[str, ProcessState]) -> dict[str, int | None]:
+    """Per service the process that supervisor looks after."""
+    return {name: process.pid for name, process in states.items()}
+
+
 def _process_state(info: Mapping[str, Any]) -> ProcessState:
     return ProcessState(
         name=str(info["name"]),

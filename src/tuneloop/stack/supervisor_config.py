@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import sys
 from collections.abc import Mapping, Sequence
 
 from tuneloop.errors import ServiceError
@@ -14,6 +15,9 @@ from tuneloop.stack.services import Service
 UNFIT = re.compile(r"[\"%\n\r\0]|\s[;#]|^'|'$")
 """What supervisor's file format cannot carry: it has no escapes for quotes, comments start after a blank, and a percent
 sign is expanded once in some keys and twice in others."""
+
+LAUNCH = (sys.executable, "-m", "tuneloop.stack.launch")
+"""Ends what a killed predecessor has left, counts the start, and becomes the service's own command."""
 
 
 def render_config(layout: Layout, services: Sequence[Service]) -> str:
@@ -52,7 +56,7 @@ def _program(layout: Layout, service: Service) -> str:
     variables = {**service.environment, "TUNELOOP_SERVICE": marker(service.name, layout)}
     return f"""\
 [program:{service.name}]
-command={_command(service.command)}
+command={_command((*LAUNCH, *service.command))}
 directory={_value(service.directory)}
 environment={_environment(variables)}
 autostart=false

@@ -142,22 +142,48 @@ def test_only_a_recent_sign_of_life_of_that_worker_counts():
     assert not client.has_worker_reported("no-such-pool", "w", since=0)
 
 
-def test_runs_without_a_process_are_marked_as_crashed_with_those_they_called_and_living_ones_are_left():
-    runs = {"r1": RUN, "r2": {**RUN, "id": "r2"}, "child": {**RUN, "id": "child"}}
+def test_the_runs_of_a_pool_that_hold_a_slot_are_asked_for_by_their_state():
+    run = {**RUN, "state": {"timestamp": "2026-01-01T00:00:10Z"}}
+    server = FakePrefect({("POST", "/flow_runs/filter"): [run]})
+    [found] = api(server).unfinished_runs("training")
+    assert (found.id, found.state_type, found.state_since) == ("r1", "RUNNING", "2026-01-01T00:00:10Z")
+    [(_, _, body)] = server.asked
+    assert body["work_pools"] == {"name": {"any_": ["training"]}}
+    assert body["flow_runs"] == {"state": {"type": {"any_": ["PENDING", "RUNNING", "CANCELLING"]}}}
 
-    def filtered(body):
-        if "work_pools" in body:
-            return [runs["r1"], runs["r2"]]
-        return [runs["child"]] if body["flow_runs"]["parent_flow_run_id"]["any_"] == ["r1"] else []
 
-    answers = {("POST", "/flow_runs/filter"): filtered}
+def test_a_dead_run_is_marked_as_crashed_with_those_it_called_and_one_that_has_ended_is_left():
+    runs = {"r1": RUN, "child": {**RUN, "id": "child"}, "done": {**RUN, "id": "done", "state_type": "COMPLETED"}}
+
+    def called(body):
+        parents = body["flow_runs"]["parent_flow_run_id"]["any_"]
+        return [runs["child"], runs["done"]] if parents == ["r1"] else []
+
+    answers = {("POST", "/flow_runs/filter"): called}
     for key, run in runs.items():
         answers["GET", f"/flow_runs/{key}"] = run
         answers["POST", f"/flow_runs/{key}/set_state"] = {}
     server = FakePrefect(answers)
-    assert api(server).end_dead_runs("training", alive={"r2"}) == ["calm-owl"]
+    api(server).end_run("r1")
     ended = {path: body["state"]["type"] for _, path, body in server.asked if path.endswith("set_state")}
     assert ended == {"/flow_runs/r1/set_state": "CRASHED", "/flow_runs/child/set_state": "CRASHED"}
+
+
+def test_a_dead_run_that_was_being_cancelled_is_cancelled():
+    run = {**RUN, "state_type": "CANCELLING"}
+    answers = {("POST", "/flow_runs/filter"): [], ("GET", "/flow_runs/r1"): run}
+    server = FakePrefect({**answers, ("POST", "/flow_runs/r1/set_state"): {}})
+    api(server).end_run("r1")
+    assert server.asked[-1][2]["state"]["type"] == "CANCELLED"
+
+
+def test_only_crashed_runs_of_our_own_deployments_are_scheduled_again():
+    server = FakePrefect({("POST", "/flow_runs/filter"): [RUN], ("POST", "/flow_runs/r1/set_state"): {}})
+    [found] = api(server).crashed_runs("training")
+    assert server.asked[-1][2]["flow_runs"]["tags"] == {"all_": ["tuneloop"]}
+    api(server).reschedule(found.id)
+    assert server.asked[-1][2]["state"]["type"] == "SCHEDULED"
+    assert "force" not in server.asked[-1][2], "the server may refuse: somebody else may have been faster"
 
 
 def test_long_logs_are_read_page_by_page():

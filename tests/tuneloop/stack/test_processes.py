@@ -1,4 +1,5 @@
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -8,7 +9,15 @@ import pytest
 
 from tests.tuneloop.stack.building import layout_in
 from tuneloop.stack.environment import marker
-from tuneloop.stack.processes import is_running, living_flow_runs, marked_processes, stop_processes
+from tuneloop.stack.processes import (
+    descends_from,
+    is_running,
+    listeners,
+    living_flow_runs,
+    marked_processes,
+    orphans,
+    stop_processes,
+)
 
 
 @pytest.fixture
@@ -69,7 +78,30 @@ def test_a_process_that_ignores_the_polite_signal_is_killed(layout, start):
     assert not is_running(pid)
 
 
-def test_flow_runs_with_a_process_are_alive(layout, start):
-    start({"TUNELOOP_SERVICE": marker("worker-training", layout), "PREFECT__FLOW_RUN_ID": "run-1"})
-    start({"PREFECT__FLOW_RUN_ID": "of-somebody-else"})
+def test_flow_runs_with_a_process_are_alive_whoever_started_their_worker(layout, start, tmp_path):
+    start({"TUNELOOP_WORKSPACE": str(layout.workspace), "PREFECT__FLOW_RUN_ID": "run-1"})
+    start({"TUNELOOP_WORKSPACE": f"{tmp_path}/other", "PREFECT__FLOW_RUN_ID": "of-somebody-else"})
+    start({"PREFECT__FLOW_RUN_ID": "of-somebody-else-too"})
     assert living_flow_runs(layout) == {"run-1"}
+
+
+def test_what_does_not_descend_from_the_process_that_supervisor_knows_is_an_orphan(layout, start):
+    main = start({"TUNELOOP_SERVICE": marker("mlflow", layout)}, ("sh", "-c", "sleep 60; true"))
+    orphan = start({"TUNELOOP_SERVICE": marker("mlflow", layout)})
+    start({"TUNELOOP_SERVICE": marker("prefect", layout)})
+    assert pids(orphans(layout, {"mlflow": main})) == {orphan}
+    assert len(orphans(layout, {"mlflow": None})) == 3
+
+
+def test_who_listens_is_known_by_port():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        assert listeners()[server.getsockname()[1]] == os.getpid()
+
+
+def test_a_child_descends_from_its_parent_and_from_nobody_else(layout, start):
+    parent = start({}, ("sh", "-c", "sleep 60; true"))
+    (child,) = psutil.Process(parent).children()
+    assert descends_from(child.pid, parent)
+    assert descends_from(parent, parent)
+    assert not descends_from(parent, child.pid)
+    assert not descends_from(parent, None)

@@ -6,7 +6,7 @@ from supervisor.options import ServerOptions
 from tests.tuneloop.stack.building import layout_in, state
 from tuneloop.errors import ServiceError
 from tuneloop.stack.services import services
-from tuneloop.stack.supervisor_config import render_config
+from tuneloop.stack.supervisor_config import LAUNCH, render_config
 
 
 def understood(layout, wanted):
@@ -25,7 +25,7 @@ def test_supervisor_reads_back_exactly_what_each_service_says(tmp_path, folder):
     _, programs = understood(layout, wanted)
     for service in wanted:
         program = programs[service.name]
-        assert tuple(shlex.split(program.command)) == service.command
+        assert tuple(shlex.split(program.command)) == (*LAUNCH, *service.command)
         assert program.environment == {**service.environment, "TUNELOOP_SERVICE": f"{service.name}@{layout.workspace}"}
         assert program.directory == str(service.directory)
         assert program.stdout_logfile == str(layout.log_file(service.name))

@@ -1,0 +1,116 @@
+"""How the services are: what supervisor says of the process, what the service answers, and whose answer it is."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from tuneloop.errors import ServiceError
+from tuneloop.stack.health import DeadRun, ServiceStatus, WorkPools, answers, moment
+from tuneloop.stack.layout import Layout
+from tuneloop.stack.processes import descends_from, listeners, orphans
+from tuneloop.stack.runs import dead_runs
+from tuneloop.stack.services import Service
+from tuneloop.stack.starts import starts_of
+from tuneloop.stack.supervisor import ProcessState
+
+SILENCE_SECONDS = 120.0
+"""Workers report every 30 s; one that has not for this long has lost its server or hangs."""
+KEEPER_SILENCE_SECONDS = 60.0
+"""The keeper looks every few seconds; a look takes longer while the Prefect server hangs."""
+
+
+@dataclass(frozen=True)
+class Examination:
+    """Looks at services; what it looks with can be replaced."""
+
+    layout: Layout
+    pools: WorkPools
+    is_answering: Callable[[str], bool] = answers
+    listening: Callable[[], Mapping[int, int | None]] = listeners
+
+    def of_all(self, services: Sequence[Service], processes: Mapping[str, ProcessState]) -> list[ServiceStatus]:
+        """All at the same time, so that one that hangs does not hold up the others."""
+        with ThreadPoolExecutor(len(services)) as pool:
+            return list(pool.map(lambda s: self.of(s, processes.get(s.name)), services))
+
+    def of(self, service: Service, process: ProcessState | None) -> ServiceStatus:
+        """One service's status. A live process that does not answer is `starting` until it has answered once: the
+        caller who knows that it has, calls it unhealthy."""
+        starts = starts_of(self.layout, service.name)
+        status = ServiceStatus(
+            service.name, service.url, None, "stopped", None, restarts=starts.restarts, restarted=starts.last
+        )
+        if process is None or not process.is_alive:
+            return self._of_none(service, process, status)
+        status = replace(status, pid=process.pid, since=moment(process.since), health="starting")
+        if service.port is not None:
+            return self._of_server(service, process, status)
+        is_well = self._has_beaten if service.heartbeat else self._has_reported
+        if process.state != "RUNNING" or not is_well(service, process):
+            return status
+        return self._with_slots(service, process, replace(status, health="healthy"))
+
+    def _of_none(self, service: Service, process: ProcessState | None, status: ServiceStatus) -> ServiceStatus:
+        """No process of its own; one that a killed predecessor has left still counts."""
+        if left := orphans(self.layout, {service.name: None}):
+            pids = ", ".join(str(p.pid) for p in left)
+            status = replace(status, health="unhealthy", problem=f"does not run, but has left processes: {pids}")
+        if process is None or process.state != "FATAL":
+            return status
+        stranger = _stranger_on(service.port, self.listening(), None)
+        return replace(status, health="failed", problem=stranger or "ended each time it was started; its log says why")
+
+    def _of_server(self, service: Service, process: ProcessState, status: ServiceStatus) -> ServiceStatus:
+        """Whose process answers matters: a killed server's child, or a stranger, may hold the port."""
+        listening = self.listening()
+        status = replace(status, answered_by=listening.get(service.port or 0))
+        if (stranger := _stranger_on(service.port, listening, process.pid)) is not None:
+            return replace(status, health="unhealthy", problem=stranger)
+        well = process.state == "RUNNING" and self.is_answering(service.probe or "")
+        return replace(status, health="healthy") if well else status
+
+    def _has_reported(self, service: Service, process: ProcessState) -> bool:
+        try:
+            since = max(process.since or 0.0, time.time() - SILENCE_SECONDS)
+            return self.pools.has_worker_reported(service.pool or "", service.name, since=since)
+        except ServiceError:
+            return False  # the Prefect server is away: nobody can tell
+
+    def _has_beaten(self, service: Service, process: ProcessState) -> bool:
+        since = max(process.since or 0.0, time.time() - KEEPER_SILENCE_SECONDS)
+        return _modified(service.heartbeat) >= since
+
+    def _with_slots(self, service: Service, process: ProcessState, status: ServiceStatus) -> ServiceStatus:
+        if service.pool is None:
+            return status
+        try:
+            found = dead_runs(self.pools, service.pool, self.layout, process.since)
+        except ServiceError:
+            return replace(status, health="starting")
+        if not found:
+            return status
+        dead = tuple(DeadRun(run.id, run.name, run.state_type, run.state_since) for run in found)
+        text = ", ".join(f"{run.name} ({run.state}, since {run.since})" for run in dead)
+        problem = f"flow run without a process holds a slot, and will be ended: {text}"
+        return replace(status, health="unhealthy", problem=problem, dead_runs=dead)
+
+
+def _stranger_on(port: int | None, listening: Mapping[int, int | None], main: int | None) -> str | None:
+    """Who listens on the port, if neither the process `main` nor a descendant of it."""
+    if port is None or port not in listening:
+        return None
+    pid = listening.get(port)
+    if pid is not None and descends_from(pid, main):
+        return None
+    return f"port {port} is held by another process ({pid or 'of another user'})"
+
+
+def _modified(file: Path | None) -> float:
+    try:
+        return file.stat().st_mtime if file else 0.0
+    except FileNotFoundError:
+        return 0.0
