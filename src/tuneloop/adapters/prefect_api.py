@@ -35,6 +35,7 @@ class FlowRun:
     started: str | None
     seconds: float
     state_since: str = ""
+    attempts: int = 0
 
     @property
     def is_terminal(self) -> bool:
@@ -290,6 +291,7 @@ def _flow_run(run: Mapping[str, Any]) -> FlowRun:
         started=run.get("start_time"),
         seconds=float(run.get("total_run_time") or 0.0),
         state_since=state.get("timestamp") or "",
+        attempts=int(run.get("run_count") or 0),
     )
 
 

@@ -155,9 +155,9 @@ class Stack:
         """Stop what lives and is unhealthy all the same (it hangs, a stranger has its port): it is started afresh."""
         if not supervisor.is_alive():
             return
-        ailing = set(SERVICE_NAMES)
+        ailing = self._running(supervisor)
         for look in range(AILING_LOOKS):
-            found = {s.name for s in self.status() if s.health == "unhealthy" and s.pid and not s.dead_runs}
+            found = {s.name for s in self.status() if s.health == "unhealthy" and not s.dead_runs}
             if not (ailing := ailing & found):
                 return
             time.sleep(AILING_PAUSE_SECONDS if look < AILING_LOOKS - 1 else 0)
