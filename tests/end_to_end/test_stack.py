@@ -67,6 +67,9 @@ def test_the_stack_comes_up_heals_and_goes_down_without_a_trace(layout):
     assert {n: s["pid"] for n, s in status(layout).items()} == {n: s["pid"] for n, s in first.items()}
 
     os.kill(int((layout.run / "supervisord.pid").read_text()), signal.SIGKILL)
+    orphaned = tuneloop(layout, "status")
+    assert orphaned.returncode == 1
+    assert "supervisor is gone" in orphaned.stdout
     healed = tuneloop(layout, "up")
     assert healed.returncode == 0, healed.stdout + healed.stderr
     second = status(layout)

@@ -119,6 +119,7 @@ def test_status_lists_every_service_as_healthy_on_the_loopback_address(project: 
         "webhooks",
         "worker-cpu",
         "worker-training",
+        "keeper",
     }
     assert {s["health"] for s in services} == {"healthy"}
     assert all(isinstance(s["pid"], int) for s in services)
