@@ -36,13 +36,15 @@ LONGEST_PAUSE_SECONDS = 20.0
 
 @dataclass(frozen=True)
 class Kill:
-    """`healthy` and `at_work` are seconds after the kill; None: it never came within our patience."""
+    """`healthy` and `at_work` are seconds after the kill; None: it never came within our patience. `last_ill`: what was
+    the last to become healthy."""
 
     victim: str
     with_children: bool
     healthy: float | None
     at_work: float | None
     attempts: int
+    last_ill: str
 
     @property
     def is_kept(self) -> bool:
@@ -103,7 +105,7 @@ def _killed(soak: StackSoak, victim: str, *, with_children: bool) -> Kill:
             break
         time.sleep(0.5)
     seconds = {n: round(broken[n] - began, 1) if seen[n] - broken[n] > STEADY_SECONDS / 2 else None for n in broken}
-    return Kill(victim, with_children, seconds["healthy"], seconds["at_work"], soak.attempts(run))
+    return Kill(victim, with_children, seconds["healthy"], seconds["at_work"], soak.attempts(run), soak.last_ill)
 
 
 def print_table(kills: Sequence[Kill]) -> None:

@@ -42,7 +42,7 @@ class StackSoak:
 
     def __init__(self, place: Path, *, seed: int, epochs: int = 60) -> None:
         self.layout = Layout(ROOT, place / "workspace")
-        self.run_id = ""
+        self.run_id = self.last_ill = ""
         self._recipes = place
         self._model = make_tiny_model(place / "tiny")
         self._seed, self._epochs = seed, epochs
@@ -75,7 +75,10 @@ class StackSoak:
     # What is asked -------------------------------------------------------------------------------------------------
 
     def is_healthy(self) -> bool:
-        return self._stack.is_up()
+        """Whether all services are; `last_ill` says which were not, the last time that one was not."""
+        ill = [f"{s.name} {s.health}" for s in self._stack.status() if s.health != "healthy"]
+        self.last_ill = ", ".join(ill) or self.last_ill
+        return not ill
 
     def is_at_work(self, run_id: str) -> bool:
         """Whether the run goes on (or has completed) and a process carries it out."""

@@ -12,7 +12,7 @@ from tuneloop.errors import ServiceError
 from tuneloop.stack.health import DeadRun, ServiceStatus, WorkPools, answers, moment
 from tuneloop.stack.layout import Layout
 from tuneloop.stack.processes import descends_from, listeners, orphans
-from tuneloop.stack.runs import dead_runs
+from tuneloop.stack.runs import Run, dead_runs
 from tuneloop.stack.services import Service
 from tuneloop.stack.starts import starts_of
 from tuneloop.stack.supervisor import ProcessState
@@ -21,6 +21,8 @@ SILENCE_SECONDS = 120.0
 """Workers report every 30 s; one that has not for this long has lost its server or hangs."""
 KEEPER_SILENCE_SECONDS = 60.0
 """The keeper looks every few seconds; a look takes longer while the Prefect server hangs."""
+
+NO_SERVER = "the Prefect server does not answer, so that nobody can tell"
 
 
 @dataclass(frozen=True)
@@ -49,10 +51,11 @@ class Examination:
         status = replace(status, pid=process.pid, since=moment(process.since), health="starting")
         if service.port is not None:
             return self._of_server(service, process, status)
-        is_well = self._has_beaten if service.heartbeat else self._has_reported
-        if process.state != "RUNNING" or not is_well(service, process):
+        if process.state != "RUNNING":
             return status
-        return self._with_slots(service, process, replace(status, health="healthy"))
+        if service.heartbeat is not None:
+            return replace(status, health="healthy") if self._has_beaten(service, process) else status
+        return self._of_worker(service, process, status)
 
     def _of_none(self, service: Service, process: ProcessState | None, status: ServiceStatus) -> ServiceStatus:
         """No process of its own; one that a killed predecessor has left still counts."""
@@ -73,30 +76,27 @@ class Examination:
         well = process.state == "RUNNING" and self.is_answering(service.probe or "")
         return replace(status, health="healthy") if well else status
 
-    def _has_reported(self, service: Service, process: ProcessState) -> bool:
+    def _of_worker(self, service: Service, process: ProcessState, status: ServiceStatus) -> ServiceStatus:
+        """What its server says of it: that it has reported lately, and that its runs have processes."""
+        pool, since = service.pool or "", max(process.since or 0.0, time.time() - SILENCE_SECONDS)
         try:
-            since = max(process.since or 0.0, time.time() - SILENCE_SECONDS)
-            return self.pools.has_worker_reported(service.pool or "", service.name, since=since)
+            if not self.pools.has_worker_reported(pool, service.name, since=since):
+                return status
+            found = dead_runs(self.pools, pool, self.layout, process.since)
         except ServiceError:
-            return False  # the Prefect server is away: nobody can tell
+            return replace(status, problem=NO_SERVER)
+        return _with_dead_runs(status, found) if found else replace(status, health="healthy")
 
     def _has_beaten(self, service: Service, process: ProcessState) -> bool:
         since = max(process.since or 0.0, time.time() - KEEPER_SILENCE_SECONDS)
         return _modified(service.heartbeat) >= since
 
-    def _with_slots(self, service: Service, process: ProcessState, status: ServiceStatus) -> ServiceStatus:
-        if service.pool is None:
-            return status
-        try:
-            found = dead_runs(self.pools, service.pool, self.layout, process.since)
-        except ServiceError:
-            return replace(status, health="starting")
-        if not found:
-            return status
-        dead = tuple(DeadRun(run.id, run.name, run.state_type, run.state_since) for run in found)
-        text = ", ".join(f"{run.name} ({run.state}, since {run.since})" for run in dead)
-        problem = f"flow run without a process holds a slot, and will be ended: {text}"
-        return replace(status, health="unhealthy", problem=problem, dead_runs=dead)
+
+def _with_dead_runs(status: ServiceStatus, found: Sequence[Run]) -> ServiceStatus:
+    dead = tuple(DeadRun(run.id, run.name, run.state_type, run.state_since) for run in found)
+    text = ", ".join(f"{run.name} ({run.state}, since {run.since})" for run in dead)
+    problem = f"flow run without a process holds a slot, and will be ended: {text}"
+    return replace(status, health="unhealthy", problem=problem, dead_runs=dead)
 
 
 def _stranger_on(port: int | None, listening: Mapping[int, int | None], main: int | None) -> str | None:

@@ -280,7 +280,8 @@ class Stack:
 
 
 def _grown_up(status: ServiceStatus, age_seconds: float) -> ServiceStatus:
-    """A service that should have answered long ago is not starting any more."""
-    if status.health == "starting" and age_seconds > Watch.timeout_seconds:
+    """A service that should have answered long ago is not starting any more; of a worker without a server nobody knows,
+    and `up` must not end its runs for that."""
+    if status.health == "starting" and status.problem is None and age_seconds > Watch.timeout_seconds:
         return replace(status, health="unhealthy")
     return status

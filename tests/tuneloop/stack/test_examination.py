@@ -68,7 +68,9 @@ def test_a_worker_is_healthy_once_it_has_reported(layout):
 
 
 def test_a_worker_whose_server_is_away_is_not_healthy(layout):
-    assert looking(layout, pools=FakePools(error=away())).of(WORKER, process()).health == "starting"
+    found = looking(layout, pools=FakePools(error=away())).of(WORKER, process())
+    assert found.health == "starting"
+    assert "Prefect server does not answer" in found.problem
 
 
 def test_a_slot_that_a_dead_run_holds_is_shown_with_the_runs_name_and_since_when(layout):

@@ -146,6 +146,18 @@ def hang(bench):
     return "starting"
 
 
+def test_a_worker_is_not_restarted_because_its_server_is_away(bench, monkeypatch):
+    from tests.tuneloop.stack.fakes import away
+
+    monkeypatch.setattr(lifecycle.Watch, "timeout_seconds", 0.0)  # it has been up for long
+    before = bench.main("worker-training")
+    bench.pools.error = away()
+    assert bench.status("worker-training").health == "starting"
+    bench.stack._stop_ailing(bench.supervisor)
+    bench.pools.error = None
+    assert bench.main("worker-training") == before
+
+
 def hang_for_long(bench):
     hang(bench)
     return "unhealthy"
