@@ -24,6 +24,8 @@ from tuneloop.stack.supervisor import ProcessState, Supervisor, main_pids
 
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 5.0, 60.0
 GRACE_SECONDS = 3.0
+SETTLING_SECONDS = 60.0
+"""A Prefect server that has just started may still come to the automations of what crashed before."""
 
 
 @dataclass
@@ -85,6 +87,8 @@ class Keeper:
                 for pool in POOL_LIMITS:
                     worker = states.get(worker_name(pool))
                     self._free_slots_of(pools, pool, worker.since if worker and worker.is_alive else None)
+                    if _has_settled(states.get("prefect")):
+                        self._resume_forgotten(pools, pool)
             self._trouble = ""
         except ServiceError as error:
             if str(error) != self._trouble:
@@ -95,6 +99,12 @@ class Keeper:
         for run in dead_runs(pools, pool, self.layout, worker_since):
             pools.end_run(run.id)
             self.say(f"flow run {run.name} had lost its process: marked as crashed")
+
+    def _resume_forgotten(self, pools: WorkPools, pool: str) -> None:
         for run in lost_crashes(pools, pool, self.layout):
             pools.reschedule(run.id)
             self.say(f"flow run {run.name} had crashed and was forgotten: scheduled again")
+
+
+def _has_settled(server: ProcessState | None) -> bool:
+    return server is not None and server.since is not None and time.time() - server.since > SETTLING_SECONDS
