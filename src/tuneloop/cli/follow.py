@@ -18,9 +18,18 @@ OVERLAP = timedelta(seconds=10)
 """Workers send log lines in batches, so that older ones may arrive after newer ones."""
 LATE_LINES_SECONDS = 2.0
 """A run's last lines reach the server a moment after its last state."""
+RESUMED_WITHIN_SECONDS = 90.0
+"""A run that crashed is scheduled again by itself, within half a minute or, after an outage, a whole one."""
 ECHOES = ("Finished in state", "Executing deployment step", "Deployment step", "Running 1 deployment pull step")
 """Beginnings of Prefect's own lines that say what the task and state lines here say already."""
 MARKS = {"COMPLETED": "[green]✓[/]", "FAILED": "[red]✗[/]", "CRASHED": "[red]✗[/]", "CANCELLED": "[yellow]-[/]"}
+
+
+def _goes_on(run: FlowRun) -> bool:
+    """Whether a crashed run is about to be scheduled again."""
+    if run.state_type != "CRASHED" or not run.state_since:
+        return False
+    return time.time() - datetime.fromisoformat(run.state_since).timestamp() < RESUMED_WITHIN_SECONDS
 
 
 class Runs(Protocol):
@@ -50,7 +59,7 @@ class Follower:
         while True:
             run = self._runs.flow_run(flow_run_id)
             self.look(run)
-            if run.is_terminal or run.waits_for_a_person:
+            if run.waits_for_a_person or (run.is_terminal and not _goes_on(run)):
                 sleep(LATE_LINES_SECONDS)
                 self.look(run)
                 return run

@@ -1,4 +1,6 @@
 import io
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from rich.console import Console
@@ -90,3 +92,20 @@ def test_a_run_that_waits_for_a_person_is_not_followed_for_days():
     ended, text = follow(FakeRuns([run("Running", "RUNNING"), run("Suspended", "PAUSED")]))
     assert ended.waits_for_a_person
     assert "Suspended" in text
+
+
+def crashed(seconds_ago):
+    since = (datetime.now(UTC) - timedelta(seconds=seconds_ago)).isoformat()
+    return replace(run("Crashed", "CRASHED"), state_since=since)
+
+
+def test_a_run_that_has_just_crashed_goes_on_by_itself_and_is_followed_on():
+    states = [crashed(5), run("AwaitingRetry", "SCHEDULED"), run("Completed", "COMPLETED")]
+    ended, shown = follow(FakeRuns(states))
+    assert ended.is_completed
+    assert "calm-owl: Crashed" in shown
+
+
+def test_a_run_that_nothing_has_scheduled_again_has_ended():
+    ended, _ = follow(FakeRuns([crashed(100)]))
+    assert ended.state == "Crashed"
