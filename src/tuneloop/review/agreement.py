@@ -22,7 +22,7 @@ from tuneloop.review.reviewed import FIT, Reviewed
 
 Level = Literal["ordinal", "nominal"]
 Values = Sequence[Sequence[str | int]]
-"""For every record what each of its reviewers said."""
+"""For every record what each of its reviewers gave: numbers only, or words only."""
 
 RESAMPLES = 2000
 MIN_RECORDS = 10
@@ -66,10 +66,8 @@ def measure_alpha(
     question: str, level: Level, values: Values, *, reviewers: int, confidence: float = 0.95, seed: int = 17
 ) -> Alpha:
     """Alpha of one question with its interval (percentiles of a bootstrap over records)."""
-    import krippendorff
-
     shared = [said for said in values if len(said) > 1]
-    domain = sorted({value for said in shared for value in said}, key=str)
+    domain = sorted({value for said in shared for value in said})  # one question's values are all numbers, or all words
     alpha = low = high = None
     if reviewers < 2:  # noqa: PLR2004
         text = "only one person has answered, so there is nobody to agree with"
@@ -79,7 +77,7 @@ def measure_alpha(
         text = f"everybody said {domain[0]}: agreement beyond chance cannot be told"
     else:
         counts = np.array([[said.count(value) for value in domain] for said in map(list, shared)])
-        alpha = float(krippendorff.alpha(value_counts=counts, value_domain=domain, level_of_measurement=level))
+        alpha = float(alphas_of(np.ones((1, len(counts))), counts, level)[0])
         if len(shared) >= MIN_RECORDS:
             low, high = _interval(counts, level, alpha, confidence, seed)
         text = in_words(alpha, low)
