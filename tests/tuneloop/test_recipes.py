@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tuneloop.errors import RecipeError
-from tuneloop.recipes import Recipe, load_recipe
+from tuneloop.recipes import Judge, Recipe, load_recipe
 
 SHIPPED = sorted((Path(__file__).parents[2] / "deployments/recipes").glob("*.yaml"))
 
@@ -65,3 +65,16 @@ def test_no_recipe_weakens_what_a_fair_test_depends_on(reason, severity):
     with pytest.raises(ValueError, match=f"{reason} may not be weaker"):
         Recipe.model_validate(with_severity(**{reason: severity}))
     assert Recipe.model_validate(with_severity(**{reason: "block"})).data.checks.severity == {reason: "block"}
+
+
+@pytest.mark.parametrize("variable", ["MLFLOW_TRACKING_PASSWORD", "tuneloop_argilla_api_key", " ARGILLA_OWNER_API_KEY"])
+def test_a_judge_that_asks_for_a_login_of_the_stack_is_refused_when_the_recipe_is_read(tmp_path, variable):
+    judge = {"model": "m", "endpoint": "http://judge.example/v1", "api_key_variable": variable}
+    recipe = {"name": "a", "data": {"sources": []}, "model": {"base": "x"}, "evaluation": {"judge": judge}}
+    (tmp_path / "r.yaml").write_text(json.dumps(recipe))
+    with pytest.raises(RecipeError, match=r"evaluation\.judge\.api_key_variable: .*JUDGE_API_KEY"):
+        load_recipe(tmp_path / "r.yaml")
+
+
+def test_a_judge_with_a_key_of_its_own_is_accepted():
+    assert Judge(model="m", endpoint="http://judge.example/v1", api_key_variable="JUDGE_API_KEY").api_key_variable

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from tuneloop.recipes.section import Fraction, Section
 
 BUILT_IN = "built-in"
+OUR_VARIABLES = ("TUNELOOP_", "PREFECT_", "MLFLOW_", "ARGILLA_", "SUPERVISOR_")
+"""How the variables begin that hold the stack's own logins. A judge is sent what its variable holds, so whoever writes
+a recipe could have them sent to a host of their choice."""
 
 
 class Rule(Section):
@@ -57,6 +60,16 @@ class Judge(Section):
     min_kappa: Fraction = Field(
         default=0.4, description="lower bound of agreement with people, Cohen's kappa, below which it does not count"
     )
+
+    @field_validator("api_key_variable")
+    @classmethod
+    def _not_ours(cls, name: str | None) -> str | None:
+        if name is not None and name.strip().upper().startswith(OUR_VARIABLES):
+            raise ValueError(
+                f"{name} may hold a login of the stack, which no judge is given; put the judge's own key into another "
+                "variable, such as JUDGE_API_KEY"
+            )
+        return name
 
 
 class Terms(Section):

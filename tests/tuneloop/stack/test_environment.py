@@ -1,6 +1,12 @@
 import os
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
 
 from tests.tuneloop.stack.building import layout_in, state
+from tuneloop.recipes import Judge
 from tuneloop.settings import Settings
 from tuneloop.stack.environment import (
     argilla_environment,
@@ -11,6 +17,8 @@ from tuneloop.stack.environment import (
     webhooks_environment,
     worker_environment,
 )
+from tuneloop.stack.services import services
+from tuneloop.stack.state import StackState
 
 SECRETS = ("prefect-secret", "argilla-secret", "key-secret", "hook-secret", "mlflow-secret")
 
@@ -97,3 +105,15 @@ def test_variables_that_point_at_other_servers_do_not_get_through():
 def test_local_traffic_goes_past_the_proxy_and_the_users_exceptions_stay():
     found = process_environment({"NO_PROXY": "intranet"}, {})
     assert found["NO_PROXY"] == found["no_proxy"] == "intranet,127.0.0.1,localhost"
+
+
+def test_no_recipe_can_have_a_login_of_the_stack_sent_to_a_judge(tmp_path):
+    """Whatever variables the services are given: those that hold one of the state's secrets are refused by name."""
+    known = state()
+    secrets = [str(getattr(known, field.name)) for field in fields(StackState) if not field.repr]
+    told = [service.environment for service in services(layout_in(tmp_path), known, Path("argilla"))]
+    holding = {name for told_one in told for name, value in told_one.items() if any(s in value for s in secrets if s)}
+    assert {"PREFECT_API_AUTH_STRING", "TUNELOOP_ARGILLA_API_KEY", "ARGILLA_OWNER_PASSWORD"} <= holding
+    for name in holding:
+        with pytest.raises(ValidationError, match="which no judge is given"):
+            Judge(model="m", endpoint="http://judge.example/v1", api_key_variable=name)
