@@ -9,7 +9,7 @@ from tuneloop.data.stages import InThisProcess
 from tuneloop.errors import ServiceError
 from tuneloop.ports import Completer, Embedder, Executor, Registry, ReviewDesk, Rewriter
 from tuneloop.pseudonyms import pseudonym_key
-from tuneloop.recipes import Judge, Model, Recipe, load_recipe
+from tuneloop.recipes import Judge, Model, Recipe, readable_recipe
 from tuneloop.settings import Settings
 
 
@@ -23,7 +23,8 @@ def workspace() -> Path:
 
 def recipe_at(path: str) -> Recipe:
     """A recipe by its path under the project's root."""
-    return load_recipe(settings().root / path)
+    here = settings()
+    return readable_recipe(here.root / path, root=here.root, workspace=here.workspace_path)
 
 
 def feedback_folder(recipe: str) -> Path:

@@ -10,9 +10,10 @@ from typing import Any
 
 from expectations.alone.options import Options
 from tuneloop.errors import DataError
-from tuneloop.recipes import Checks, Recipe, Source, load_recipe
+from tuneloop.recipes import Checks, Recipe, Source, readable_recipe
 from tuneloop.records import Rejection
 from tuneloop.results import DataManifest
+from tuneloop.settings import Settings
 from tuneloop.severities import RANK, Severity
 
 
@@ -63,7 +64,9 @@ def slug(text: str) -> str:
 
 
 def recipe_of(options: Options) -> Recipe | None:
-    return load_recipe(options.recipe) if options.recipe else None
+    """The recipe whose checks and files are used; what it may read is what it may read in the loop."""
+    here = Settings()
+    return readable_recipe(options.recipe, root=here.root, workspace=here.workspace_path) if options.recipe else None
 
 
 def checks_of(options: Options) -> Checks:

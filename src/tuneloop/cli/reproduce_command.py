@@ -52,6 +52,7 @@ def reproduce(
     """
     from tuneloop.history.known_rounds import known_rounds
     from tuneloop.history.past_runs import find_past_run, recipe_of
+    from tuneloop.recipes import require_readable
     from tuneloop.settings import Settings
 
     settings = Settings()
@@ -59,6 +60,7 @@ def reproduce(
     past = find_past_run(settings.workspace_path, known, run)
     file = settings.root / recipe_file if recipe_file else None
     spec = recipe_of(past, file)
+    require_readable(spec, root=settings.root, workspace=settings.workspace_path)
     console = _console(quiet=as_json)
     found, call = _checked(settings, known, past, spec)
     _print_conditions(console, found)

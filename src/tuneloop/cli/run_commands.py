@@ -51,12 +51,12 @@ def run(
     """
     from rich.console import Console
 
-    from tuneloop.recipes import load_recipe
+    from tuneloop.recipes import readable_recipe
     from tuneloop.settings import Settings
 
     settings, console = Settings(), Console()
     path = path_from_root(recipe, settings.root)
-    name = load_recipe(settings.root / path).name
+    name = readable_recipe(settings.root / path, root=settings.root, workspace=settings.workspace_path).name
     parameters = {"recipe": path, "trigger": trigger}
     created = start_run(settings, console, deployment=DEPLOYMENT, recipe=name, parameters=parameters)
     if wait:
@@ -65,12 +65,14 @@ def run(
 
 def validate_recipe(paths: Annotated[list[Path], typer.Argument(help="Recipe files.")]) -> None:
     """Check recipes without running anything. Exit code 1 when one has errors."""
-    from tuneloop.recipes import load_recipe
+    from tuneloop.recipes import readable_recipe
+    from tuneloop.settings import Settings
 
-    wrong = 0
+    settings, wrong = Settings(), 0
     for path in paths:
         try:
-            typer.echo(f"OK     {path} ({load_recipe(path).name})")
+            found = readable_recipe(path, root=settings.root, workspace=settings.workspace_path)
+            typer.echo(f"OK     {path} ({found.name})")
         except RecipeError as error:
             typer.echo(f"WRONG  {error}", err=True)
             wrong += 1

@@ -43,12 +43,12 @@ def search(
     from rich.console import Console
 
     from tuneloop.cli.flow_runs import path_from_root, start_run, watch
-    from tuneloop.recipes import load_recipe
+    from tuneloop.recipes import readable_recipe
     from tuneloop.settings import Settings
 
     settings, console = Settings(), Console()
     path = path_from_root(recipe, settings.root)
-    name = load_recipe(settings.root / path).name
+    name = readable_recipe(settings.root / path, root=settings.root, workspace=settings.workspace_path).name
     print_result = _print_curve if learning_curve else _print_search
     if show:
         print_result(settings, name)

@@ -50,11 +50,11 @@ def train(
     and cost come from the model's configuration alone, for this machine or another, with what to change if it is too
     much (exit code 1).
     """
-    from tuneloop.recipes import load_recipe
+    from tuneloop.recipes import readable_recipe
     from tuneloop.settings import Settings
 
     settings = Settings()
-    spec = load_recipe(settings.root / recipe)
+    spec = readable_recipe(settings.root / recipe, root=settings.root, workspace=settings.workspace_path)
     if estimate:
         _estimate(spec, settings, data, hardware, processes, price_per_hour, as_json=as_json)
         return

@@ -6,7 +6,6 @@ cannot be read at all is the user's to mend: `DataError`.
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from tuneloop.data.raw_row import MAX_ROW_BYTES, RawRow
 from tuneloop.data.streams import UNPACKERS
 from tuneloop.errors import DataError
 from tuneloop.recipes import Source
+from tuneloop.recipes.paths import source_place
 
 __all__ = ["RawRow", "file_of", "raw_rows", "source_rows"]
 
@@ -86,20 +86,11 @@ def raw_rows(path: Path, file_format: str = "auto", *, max_row_bytes: int = MAX_
 
 
 def _place(source: Source, path: str, root: Path, workspace: Path) -> Path:
-    kind, _, rest = path.partition(":")
-    if kind == "workspace" and rest:
-        return workspace / rest
-    return _in_package(source.name, rest) if kind == "package" and rest else root / path
-
-
-def _in_package(source: str, rest: str) -> Path:
-    package, _, inner = rest.partition("/")
-    name = package.replace("-", "_")
-    spec = importlib.util.find_spec(name) if name.isidentifier() else None
-    folders = list(spec.submodule_search_locations or []) if spec else []
-    if not folders:
-        raise DataError(f"source {source}: the package {package} is not installed; pip install {package}")
-    return Path(folders[0]) / inner
+    place = source_place(path, root=root, workspace=workspace)
+    if place is None:
+        package = path.partition(":")[2].partition("/")[0]
+        raise DataError(f"source {source.name}: the package {package} is not installed; pip install {package}")
+    return place
 
 
 def _format_of(path: Path, file_format: str) -> str:

@@ -2,6 +2,7 @@
 
 from tuneloop.recipes.data import AnswerFormat, Augmentation, Balance, Checks, Cleaning, Data, Source
 from tuneloop.recipes.evaluation import BUILT_IN, Evaluation, Judge, Rule, Suite, Terms
+from tuneloop.recipes.paths import readable_recipe, require_readable
 from tuneloop.recipes.recipe import Drift, Recipe, load_recipe
 from tuneloop.recipes.review import Adjudication, Review, SetKind, Strategy
 from tuneloop.recipes.section import Fraction
@@ -32,4 +33,6 @@ __all__ = [
     "Terms",
     "Training",
     "load_recipe",
+    "readable_recipe",
+    "require_readable",
 ]
