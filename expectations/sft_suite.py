@@ -55,6 +55,7 @@ def row_expectations(data: Data, max_tokens: int | None) -> list[Any]:
         because("html_trace", ExpectPlainText, "html_marks"),
         because("quoted_mail", ExpectPlainText, "mail_marks"),
         because("broken_characters", ExpectPlainText, "broken_characters"),
+        because("hidden_characters", ExpectPlainText, "hidden_characters"),
         because("low_quality", ExpectWorthLearning, "low_quality"),
         *(because("language", gxe.ExpectColumnValuesToBeInSet, **wanted) for wanted in _languages(data.checks)),
         *_length(because, max_tokens),

@@ -18,6 +18,7 @@ DEFAULTS: Mapping[str, Severity] = {
     "html_trace": "warn",
     "quoted_mail": "quarantine",
     "broken_characters": "quarantine",
+    "hidden_characters": "warn",
     "low_quality": "quarantine",
     "language": "quarantine",
     "too_long": "quarantine",

@@ -22,6 +22,7 @@ CLEAN: dict[str, Any] = {
     "special_tokens": 0,
     "injections": 0,
     "broken_characters": False,
+    "hidden_characters": False,
     "language": "en",
     "answer_language": "und",
     "answer_problem": "",
@@ -84,7 +85,7 @@ def test_a_flawed_row_is_to_be_set_aside_with_its_reason(changed: dict[str, Any]
 def test_every_reason_of_rows_has_a_row_that_shows_it() -> None:
     reasons = {e.meta["reason"] for e in row_suite(DATA, max_tokens=100).expectations}
 
-    shown = {reason for _, reason in FLAWS} | {"id_not_unique", "html", "html_trace", "bad_date"}
+    shown = {reason for _, reason in FLAWS} | {"id_not_unique", "html", "html_trace", "hidden_characters", "bad_date"}
     assert reasons == shown
 
 
@@ -92,6 +93,13 @@ def test_sound_rows_and_allowed_kinds_are_no_findings() -> None:
     assert row_findings() == []
     assert row_findings(pii_kinds="email") == []
     assert row_findings(age_days=100) == []
+
+
+def test_hidden_characters_are_only_reported_unless_a_recipe_wants_more() -> None:
+    strict = DATA.model_copy(update={"checks": Checks(severity={"hidden_characters": "quarantine"})})
+
+    assert [(f.reason, f.severity) for f in row_findings(hidden_characters=True)] == [("hidden_characters", "warn")]
+    assert [f.severity for f in row_findings(strict, hidden_characters=True)] == ["quarantine"]
 
 
 def test_a_single_html_mark_is_only_reported() -> None:

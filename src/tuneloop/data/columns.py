@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from tuneloop.data.answers import read_answer
 from tuneloop.data.freshness import ages_in_days
+from tuneloop.data.hidden_characters import has_hidden_characters
 from tuneloop.data.hints import as_arrow, hinted
 from tuneloop.data.languages import detect_languages, first_not_allowed
 from tuneloop.data.quality import answer_problems, text_problems
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MARKS = ("html_marks", "mail_marks", "special_tokens", "injections")
+CHARACTER_MARKS = {"broken_characters": has_broken_characters, "hidden_characters": has_hidden_characters}
 MOST_MARKS = np.iinfo(np.int16).max
 
 
@@ -63,11 +65,11 @@ def row_columns(
 
     id, source, line, held_out; total_tokens: exact where the row may be longer than `max_tokens`, else an upper bound
     (0: the chat template refuses the row, or there is no `counter`); pii_kinds: as given, comma-separated, "" for none;
-    html_marks, mail_marks, special_tokens, injections: counts; broken_characters; language and answer_language
-    (ISO 639-1 or `und`); answer_problem, low_quality, preference_problem ("" for none, the last always in data of kind
-    `sft`); age_days at `as_of` (-1: no date); bad_date (unreadable or in the future); withdrawn_by: as given, who wants
-    the row out, "" for nobody. In preference data the rejected answer is looked at as the chosen one is, and what is
-    worse of the two is said. An answer that is shown as a bad one may be bad.
+    html_marks, mail_marks, special_tokens, injections: counts; broken_characters, hidden_characters; language and
+    answer_language (ISO 639-1 or `und`); answer_problem, low_quality, preference_problem ("" for none, the last always
+    in data of kind `sft`); age_days at `as_of` (-1: no date); bad_date (unreadable or in the future); withdrawn_by: as
+    given, who wants the row out, "" for nobody. In preference data the rejected answer is looked at as the chosen one
+    is, and what is worse of the two is said. An answer that is shown as a bad one may be bad.
     """
     import pandas as pd
 
@@ -115,7 +117,7 @@ def _tokens(records: Sequence[Record], counter: TokenCounter | None, max_tokens:
 def _marks(asked: _Texts, answers: _Texts, rejected: _Texts | None) -> dict[str, NDArray[Any]]:
     """Only rows with a hint are read by the exact patterns; all others have no marks."""
     marks: dict[str, NDArray[Any]] = {name: np.zeros(len(asked.texts), dtype=np.int16) for name in MARKS}
-    marks["broken_characters"] = np.zeros(len(asked.texts), dtype=bool)
+    marks |= {name: np.zeros(len(asked.texts), dtype=bool) for name in CHARACTER_MARKS}
     sides = [asked, answers, *([rejected] if rejected else [])]
     for i in np.flatnonzero(np.logical_or.reduce([hinted(side.arrow) for side in sides])):
         parts = [side.texts[i] for side in sides]
@@ -127,7 +129,8 @@ def _marks(asked: _Texts, answers: _Texts, rejected: _Texts | None) -> dict[str,
         )
         for name, number in zip(MARKS, found, strict=True):
             marks[name][i] = min(number, MOST_MARKS)
-        marks["broken_characters"][i] = any(map(has_broken_characters, parts))
+        for name, is_marked in CHARACTER_MARKS.items():
+            marks[name][i] = any(map(is_marked, parts))
     return marks
 
 

@@ -33,6 +33,9 @@ MARK_HINTS = "(?i)" + "|".join(
         "(?:system|policy|instructions?)[^a-z]*:",
         # broken characters
         r"[\x{fffd}\x00-\x08\x0b\x0c\x0e-\x1f]|â€[\x80-\x{ffff}]|Ã[\x80-\xbf]",
+        # hidden characters: blanks, joiners and directions that nobody sees, tags, rows of variation selectors
+        r"[\x{61c}\x{200b}-\x{200f}\x{202a}-\x{202e}\x{2060}\x{2066}-\x{2069}\x{feff}\x{e0000}-\x{e007f}]",
+        r"[\x{fe00}-\x{fe0f}\x{e0100}-\x{e01ef}]{2}",
         # What Python takes for i, s and k where case does not count, and RE2 does not.
         r"(?-i:[\x{130}\x{131}\x{17f}\x{212a}])",
     )

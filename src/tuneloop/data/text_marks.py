@@ -9,6 +9,8 @@ from functools import cache
 from itertools import islice
 from typing import Any
 
+from tuneloop.data.hidden_characters import without_hidden
+
 UNKNOWN_LANGUAGE = "und"
 MIN_LANGUAGE_LETTERS = 20
 MIN_LANGUAGE_CONFIDENCE = 0.9
@@ -89,8 +91,9 @@ def count_special_tokens(text: str) -> int:
 
 
 def count_injections(text: str) -> int:
-    """Phrases that give orders to the model instead of asking something of the team."""
-    return sum(bool(p.search(text)) for p in _INJECTION)
+    """Phrases that give orders to the model instead of asking something of the team, also where nobody sees them."""
+    read = without_hidden(text)
+    return sum(bool(p.search(read)) for p in _INJECTION)
 
 
 def has_broken_characters(text: str) -> bool:

@@ -30,6 +30,7 @@ MEANINGS = {
     "bad_answer": "The answer does not have the form that the recipe asks for.",
     "bad_date": "The date cannot be read, or lies in the future.",
     "broken_characters": "Characters were damaged on the way, such as by a wrong encoding.",
+    "hidden_characters": "Characters that nobody sees part a word, turn what stands where, or hide a text.",
     "html": "The text holds HTML tags.",
     "html_trace": "The text holds traces of HTML, such as tags or entities.",
     "language": "The text is in a language that the recipe does not list.",

@@ -3,6 +3,7 @@ from __future__ import annotations
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from tuneloop.data.hidden_characters import has_hidden_characters
 from tuneloop.data.hints import as_arrow, hinted
 from tuneloop.data.text_marks import (
     count_html,
@@ -76,13 +77,15 @@ PIECES = (
         "\x07",
     ),
     *("\ud800", " ", "\n", "\t", "\x0b", "\x1f", "\u00a0", "\u2028", ".", ":", "a", "x", "S", "K", "\u212a", "é", "9"),
+    *("\u200b", "\u200c", "\u200d", "\u200f", "\u202e", "\u2067", "\u2069", "\u2060", "\ufeff", "\ufe0f", "\U000e0101"),
+    *("\U000e0061", "\u061c", "\u05d0", "\u0645", "\u0e01", "\U0001f3f4", "ig\u200bnore"),
 )
 mixtures = st.lists(st.sampled_from(PIECES), max_size=12).map("".join)
 
 
 def is_marked(text: str) -> bool:
     counts = (count_html, count_mail_marks, count_special_tokens, count_injections)
-    return any(count(text) for count in counts) or has_broken_characters(text)
+    return any(count(text) for count in counts) or has_broken_characters(text) or has_hidden_characters(text)
 
 
 @settings(max_examples=12)
