@@ -60,6 +60,7 @@ def worker_environment(layout: Layout, state: StackState, *, python_path: str = 
         "PREFECT_WORKER_QUERY_SECONDS": "2",
         # A killed MLflow is back within a minute; two minutes of retries are better than a run that failed.
         "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "6",
+        "RAY_TMPDIR": "/tmp",  # noqa: S108 - Ray's default; its sockets' names are too long for a folder in the workspace
         # What our own code logs belongs to the run it happened in, and is shown there.
         "PREFECT_LOGGING_EXTRA_LOGGERS": "tuneloop,expectations,tasks",
         "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",  # our threads log too, and belong to no run

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +11,9 @@ from tuneloop.errors import ServiceError
 
 LONGEST_SOCKET_PATH = 90
 """Unix socket addresses end at 108 bytes, and supervisor appends its process id while it creates the socket."""
+LONGEST_TEMPORARY_PATH = 70
+"""Python's multiprocessing puts sockets with names of 33 bytes into the folder for temporary files."""
+SYSTEM_TEMPORARY = Path("/tmp")  # noqa: S108 - not TMPDIR: `down` has to look where `up` looked, whatever the shell says
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +66,18 @@ class Layout:
         inside = self.run / "supervisor.sock"
         if len(os.fsencode(inside)) <= LONGEST_SOCKET_PATH:
             return inside
+        return self.short / "supervisor.sock"
+
+    @property
+    def short(self) -> Path:
+        """A private folder outside a workspace that lies too deep for sockets."""
         digest = hashlib.sha256(os.fsencode(self.workspace)).hexdigest()[:16]
-        return Path(tempfile.gettempdir()) / f"tuneloop-{os.getuid()}-{digest}" / "supervisor.sock"
+        return SYSTEM_TEMPORARY / f"tuneloop-{os.getuid()}-{digest}"
+
+    def temporary(self, service: str) -> Path:
+        """Where a service and its flow runs put temporary files; Prefect's hold the logins of each run it starts."""
+        inside = self.workspace / "tmp" / service
+        return inside if len(os.fsencode(inside)) <= LONGEST_TEMPORARY_PATH else self.short / "tmp" / service
 
     def log_file(self, service: str) -> Path:
         return self.logs / f"{service}.log"
@@ -76,6 +88,8 @@ class Layout:
         Raises:
             ServiceError: a folder belongs to somebody else.
         """
+        if self.short.is_symlink():
+            raise ServiceError(f"{self.short} is a link that somebody put there: remove it, then run this again")
         folders = (self.workspace, self.logs, self.run, self.prefect, self.mlflow, self.argilla, self.socket.parent)
         for folder in folders:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)

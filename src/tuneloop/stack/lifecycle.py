@@ -32,6 +32,7 @@ from tuneloop.stack.starts import forget_starts
 from tuneloop.stack.state import PORT_NAMES, StackState, load_state, new_state, save_state, write_private
 from tuneloop.stack.supervisor import Supervisor, main_pids
 from tuneloop.stack.supervisor_config import render_config
+from tuneloop.stack.temporary import renew_temporary, sweep_temporary
 
 LOOK_EVERY_SECONDS = 0.25
 AILING_LOOKS, AILING_PAUSE_SECONDS = 5, 2.0
@@ -66,6 +67,7 @@ class Stack:
             self._stop_ailing(supervisor)
             running = self._running(supervisor)
             self._clear_leftovers(supervisor, running)
+            renew_temporary(self.layout, set(SERVICE_NAMES) - running)
             state = self._settled_state(running)
             wanted = self.make_services(self.layout, state, program)
             running -= self._configure(supervisor, wanted)
@@ -135,15 +137,18 @@ class Stack:
             return 0
         with exclusive(self.layout.lock_file):
             supervisor = Supervisor(self.layout)
-            if not supervisor.is_alive():
-                return self._sweep(None)
-            supervisor.stop_services((KEEPER,))  # it would mend what we stop
-            supervisor.stop_services(WORKERS)
-            swept = self._sweep(WORKERS)
-            self._bury_all_dead_runs()
-            supervisor.stop_services(tuple(PORTS_OF))
-            supervisor.shutdown()
-            return swept + self._sweep(None)
+            swept = self._stop(supervisor) if supervisor.is_alive() else self._sweep(None)
+            sweep_temporary(self.layout, SERVICE_NAMES)
+            return swept
+
+    def _stop(self, supervisor: Supervisor) -> int:
+        supervisor.stop_services((KEEPER,))  # it would mend what we stop
+        supervisor.stop_services(WORKERS)
+        swept = self._sweep(WORKERS)
+        self._bury_all_dead_runs()
+        supervisor.stop_services(tuple(PORTS_OF))
+        supervisor.shutdown()
+        return swept + self._sweep(None)
 
     def _running(self, supervisor: Supervisor) -> set[str]:
         """Names of the services that live under a supervisor that answers."""

@@ -53,7 +53,8 @@ supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
 
 def _program(layout: Layout, service: Service) -> str:
     """Nothing starts by itself: `up` decides the order. What has started is kept alive."""
-    variables = {**service.environment, "TUNELOOP_SERVICE": marker(service.name, layout)}
+    own = {"TUNELOOP_SERVICE": marker(service.name, layout), "TMPDIR": str(layout.temporary(service.name))}
+    variables = {**service.environment, **own}
     return f"""\
 [program:{service.name}]
 command={_command((*LAUNCH, *service.command))}

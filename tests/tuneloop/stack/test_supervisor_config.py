@@ -26,7 +26,11 @@ def test_supervisor_reads_back_exactly_what_each_service_says(tmp_path, folder):
     for service in wanted:
         program = programs[service.name]
         assert tuple(shlex.split(program.command)) == (*LAUNCH, *service.command)
-        assert program.environment == {**service.environment, "TUNELOOP_SERVICE": f"{service.name}@{layout.workspace}"}
+        assert program.environment == {
+            **service.environment,
+            "TUNELOOP_SERVICE": f"{service.name}@{layout.workspace}",
+            "TMPDIR": str(layout.temporary(service.name)),
+        }
         assert program.directory == str(service.directory)
         assert program.stdout_logfile == str(layout.log_file(service.name))
 
