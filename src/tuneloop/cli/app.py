@@ -9,6 +9,7 @@ from typer.core import TyperGroup
 
 from tuneloop.cli import (
     approval_command,
+    backup_commands,
     data_commands,
     export_command,
     lineage_command,
@@ -54,6 +55,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,  # its tracebacks show local variables, and ours hold secrets
 )
 stack_commands.register(app)
+backup_commands.register(app)
 run_commands.register(app)
 data_commands.register(app)
 validate_command.register(app)

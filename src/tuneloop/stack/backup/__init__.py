@@ -1,0 +1,1 @@
+"""A whole workspace in one file, written while the stack runs, and back."""
