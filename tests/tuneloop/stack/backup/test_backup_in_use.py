@@ -19,13 +19,13 @@ from tuneloop.stack.layout import Layout
 pytestmark = pytest.mark.integration
 
 HAMMER = """
-import json, os, sqlite3, sys
+import json, os, sqlite3, sys, time
 from pathlib import Path
 workspace, mode = Path(sys.argv[1]), sys.argv[2]
 base = sqlite3.connect(workspace / "argilla/argilla.db", timeout=30, isolation_level=None)
 base.execute(f"PRAGMA journal_mode = {mode}")
 base.execute("CREATE TABLE IF NOT EXISTS pairs (a INTEGER, b INTEGER)")
-ledger = (workspace / "feedback/desk/ledger.jsonl").open("a")
+ledger = os.open(workspace / "feedback/desk/ledger.jsonl", os.O_WRONLY | os.O_APPEND)
 n = 0
 while True:
     n += 1
@@ -33,7 +33,10 @@ while True:
     base.execute("INSERT INTO pairs VALUES (?, NULL)", (n,))
     base.execute("UPDATE pairs SET b = a WHERE b IS NULL")
     base.execute("COMMIT")
-    ledger.write(json.dumps({"n": n, "text": "x" * 700}) + "\\n")  # buffered: reaches the disk in torn pieces
+    line = json.dumps({"n": n, "text": "x" * 700}).encode() + b"\\n"
+    os.write(ledger, line[:300])
+    time.sleep(0.002)
+    os.write(ledger, line[300:])
 """
 ROUNDS = """
 import json, os, sqlite3, sys, time
@@ -45,6 +48,9 @@ def save(n, **content):
     file.with_suffix(".new").write_text(json.dumps(content))
     os.replace(file.with_suffix(".new"), file)
 base.execute("CREATE TABLE versions (n INTEGER)")
+base.execute("CREATE TABLE much (blob BLOB)")
+for _ in range(30):
+    base.execute("INSERT INTO much VALUES (?)", (os.urandom(1_000_000),))  # so that copying takes a while
 n = 1
 while True:
     n += 1
@@ -52,9 +58,10 @@ while True:
     weights.parent.mkdir()
     weights.write_text(str(n))
     save(n, complete=False)
+    time.sleep(0.03)
     base.execute("INSERT INTO versions VALUES (?)", (n,))
     save(n, complete=True)
-    time.sleep(0.4 if n % 5 == 0 else 0.002)
+    time.sleep(2.0 if n % 20 == 0 else 0.0)
 """
 
 
