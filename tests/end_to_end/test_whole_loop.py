@@ -186,6 +186,33 @@ def wait_for_drift_run(api: PrefectApi) -> str:
     pytest.fail("the automation started no run")
 
 
+def test_a_backup_of_the_running_loop_comes_up_in_another_place_and_knows_the_same(
+    project: Project, tmp_path: Path
+) -> None:
+    project.tuneloop("backup", str(tmp_path / "loop.tar"))
+    copy = copy_of(project, tmp_path / "copy")
+    copy.tuneloop("restore", str(tmp_path / "loop.tar"))
+    for command in (("data", "log", "--json"), ("report", "--recipe", "tiny-desk", "--json")):
+        assert json.loads(copy.tuneloop(*command)) == json.loads(project.tuneloop(*command))
+    copy.tuneloop("up")
+    try:
+        ports = set(copy.state.ports.values())
+        assert not ports & set(project.state.ports.values())
+        for command in (("models", "list"), ("models", "audit"), ("review", "people")):
+            assert copy.tuneloop(*command) == project.tuneloop(*command)
+        served = load_rounds(copy.workspace, "tiny-desk")[0].served_path
+        assert Path(served).is_relative_to(copy.workspace)
+        assert Path(served).is_dir()
+    finally:
+        copy.tuneloop("down")
+
+
+def copy_of(project: Project, folder: Path) -> Project:
+    copy = object.__new__(Project)
+    copy.workspace, copy.recipe, copy.model = folder / "workspace", project.recipe, project.model
+    return copy
+
+
 def test_no_personal_data_reaches_logs_artifacts_tracking_or_reports(project: Project) -> None:
     """The flawed rows hold made-up personal data; all of them are quarantined, and none may be seen in a log."""
     secrets = (b"brambleandtea@example.com", b"GB82 WEST", b"Margaret Okonkwo", b"Tulip-Garden-88")

@@ -10,7 +10,7 @@ from tuneloop.cli.app import app
 from tuneloop.stack.services import SERVICE_NAMES
 from tuneloop.stack.state import new_state, save_state
 
-SERVERS = ("up", "down", "status", "logs", "secrets", "deploy")
+SERVERS = ("up", "down", "status", "logs", "secrets", "deploy", "backup", "restore")
 LOOP = ("run", "validate-recipe", "report", "data", "train", "search", "export", "models", "reproduce", "private")
 COMMANDS = (*SERVERS, *LOOP)
 RECIPE = "name: tiny\ndata: {sources: [{name: s, path: rows.jsonl}]}\nmodel: {base: x}\n"
