@@ -9,6 +9,9 @@ READY := .venv/ready-$(VARIANT)
 ARGILLA := .venv-argilla
 ARGILLA_READY := $(ARGILLA)/ready
 EMBEDDED := deployments/argilla/embedded
+# Its tests' packages: at the lock's versions, which are newer here and there than argilla-server asks for.
+ARGILLA_EXTRA = $(BIN)/uv pip install --quiet --python $(ARGILLA)/bin/python --constraint $(EMBEDDED)/requirements.lock \
+	--override $(EMBEDDED)/overrides.txt --editable
 
 .PHONY: help setup demo test unit integration slow embedded embedded-slow upstream end-to-end check format bench lock clean
 help:
@@ -36,7 +39,7 @@ torch-gpu:
 
 $(ARGILLA_READY): $(EMBEDDED)/requirements.lock $(EMBEDDED)/pyproject.toml | $(READY)
 	$(PYTHON) -m venv --without-pip $(ARGILLA)
-	$(BIN)/uv pip install --quiet --python $(ARGILLA)/bin/python --no-deps -r $(EMBEDDED)/requirements.lock
+	$(BIN)/uv pip install --quiet --python $(ARGILLA)/bin/python --no-deps --require-hashes -r $(EMBEDDED)/requirements.lock
 	$(BIN)/uv pip install --quiet --python $(ARGILLA)/bin/python --no-deps --editable $(EMBEDDED)
 	@touch $@
 
@@ -59,13 +62,11 @@ slow: $(READY) embedded-slow
 	$(BIN)/pytest -m "slow and not end_to_end" -p no:random_order
 # The Argilla server's own tests, in its own environment.
 embedded: setup
-	$(BIN)/uv pip install --quiet --python $(ARGILLA)/bin/python --constraint $(EMBEDDED)/requirements.lock \
-		--editable '$(EMBEDDED)[test]'
+	$(ARGILLA_EXTRA) '$(EMBEDDED)[test]'
 	cd $(EMBEDDED) && $(CURDIR)/$(ARGILLA)/bin/python -m pytest
 # Upstream's unit tests on our search engine (fetched from PyPI), and a browser if there is one; or the first alone.
 embedded-slow upstream: setup
-	$(BIN)/uv pip install --quiet --python $(ARGILLA)/bin/python --constraint $(EMBEDDED)/requirements.lock \
-		--editable '$(EMBEDDED)[slow]'
+	$(ARGILLA_EXTRA) '$(EMBEDDED)[slow]'
 	cd $(EMBEDDED) && $(CURDIR)/$(ARGILLA)/bin/python -m pytest -m slow $(if $(filter upstream,$@),tests/upstream)
 end-to-end: setup chromium
 	$(BIN)/pytest -m end_to_end -p no:random_order

@@ -2,15 +2,17 @@
 
 import asyncio
 import re
+import socket
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 
 import httpx
 import pytest
+from argilla_embedded.door import OPEN_TO_ALL
 from argilla_embedded.page import PrivatePage
 from jose import jwt
-from running import OWNER, Dataset, Server, publish, unique
+from running import OWNER, OWNER_KEY, Dataset, Server, publish, unique
 
 ANY_ID = "00000000-0000-0000-0000-000000000000"
 FOREIGN = re.compile(r"""(?:src|href)=["']?(?:https?:)?//|@import[^;]*//|url\(["']?(?:https?:)?//""")
@@ -23,31 +25,52 @@ def server(embedded: Server) -> Server:
     return embedded
 
 
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW")
+
+
 def test_a_stranger_reaches_nothing_but_the_door(server: Server) -> None:
-    paths = httpx.get(f"{server.url}/api/v1/openapi.json").json()["paths"]
-    open_to_all = {
-        (method, path)
-        for path, methods in paths.items()
-        for method in methods
-        if httpx.request(method, f"{server.url}/api/v1{re.sub('{.*?}', ANY_ID, path)}").status_code != 401
-    }
-    assert len(paths) >= 50
-    assert open_to_all == {
-        ("get", "/status"),
-        ("get", "/version"),
-        ("get", "/settings"),
-        ("post", "/token"),
-        ("get", "/oauth2/providers"),
-        ("get", "/oauth2/providers/{provider}/authentication"),
-        ("get", "/oauth2/providers/{provider}/access-token"),
-    }
+    """Every method on every address of the API, whether it is described or not."""
+    described = server.client().get("/openapi.json").json()["paths"]
+    addresses = {f"/api/v1{re.sub('{.*?}', ANY_ID, path)}" for path in described}
+    addresses |= {"/api", "/api/", "/api/v1", "/api/v1/", "/api/v1/openapi.json", "/api/v2/users", "/api/v1/no/such"}
+    with httpx.Client(base_url=server.url) as stranger:
+        open_to_all = {
+            (method, path)
+            for path in addresses
+            for method in METHODS
+            if stranger.request(method, path).status_code != 401
+        }
+    assert len(described) >= 50
+    assert open_to_all == OPEN_TO_ALL
+
+
+@pytest.mark.parametrize(
+    "path", ["//api/v1/users", "/api//v1/users", "/x/../api/v1/users", "/API/v1/users", "/%61pi/v1/me"]
+)
+def test_no_other_spelling_of_an_address_gets_past_the_door(server: Server, path: str) -> None:
+    with socket.create_connection(("127.0.0.1", server.port)) as connection:
+        connection.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+        answer = b"".join(iter(lambda: connection.recv(65536), b""))
+    assert answer.split()[1] == b"401" or b"<!doctype html>" in answer.lower()  # the page, for whatever is no file
+
+
+@pytest.mark.parametrize("method", [method for method in METHODS if method not in ("GET", "HEAD")])
+@pytest.mark.parametrize("path", ["/", "/docs", "/openapi.json", "/share-your-progress", "/_nuxt/"])
+def test_the_page_is_only_read(server: Server, method: str, path: str) -> None:
+    assert httpx.request(method, server.url + path).status_code in (400, 405)
+
+
+@pytest.mark.parametrize("path", ["/docs", "/redoc", "/openapi.json", "/share-your-progress"])
+def test_what_would_describe_the_server_is_the_page(server: Server, path: str) -> None:
+    answer = httpx.get(server.url + path)
+    assert (answer.status_code, answer.content) == (200, httpx.get(server.url).content)
 
 
 def test_nobody_can_sign_up(server: Server) -> None:
     api = f"{server.url}/api/v1"
     assert httpx.get(f"{api}/oauth2/providers").json() == {"items": []}
     for step in ("authentication", "access-token"):
-        assert httpx.get(f"{api}/oauth2/providers/huggingface/{step}").status_code == 404
+        assert httpx.get(f"{api}/oauth2/providers/huggingface/{step}").status_code == 401
     account = {"first_name": "x", "username": "first", "password": "a-long-password", "role": "owner"}
     assert httpx.post(f"{api}/users", json=account).status_code == 401
 
@@ -70,7 +93,10 @@ def test_sessions_are_signed_with_the_secret_of_the_home(server: Server, tmp_pat
     forged = jwt.encode({"username": "owner", "role": "owner"}, "", algorithm="HS256")
     headers = {"Authorization": f"Bearer {forged}"}
     assert httpx.get(f"{server.url}/api/v1/me", headers=headers).status_code == 401
-    assert "set-cookie" not in answer.headers
+    # No cookie but the one that the count of attempts knows a browser by; it is not sent elsewhere, and opens nothing.
+    cookie = answer.headers["set-cookie"]
+    assert cookie.startswith("argilla_known_browser=")
+    assert {"HttpOnly", "Path=/api/v1/token", "SameSite=strict"} <= set(cookie.split("; "))
 
 
 def test_passwords_are_kept_as_slow_hashes(embedded: Server) -> None:
@@ -99,7 +125,7 @@ def test_no_file_of_the_page_loads_anything_from_outside(server: Server) -> None
     assert len(sheets) > 100
     assert [file.name for file in sheets if FOREIGN.search(file.read_text())] == []
     for page in ("/api/v1/docs", "/api/v1/redoc"):
-        assert httpx.get(server.url + page).status_code == 404
+        assert httpx.get(server.url + page, headers={"X-Argilla-Api-Key": OWNER_KEY}).status_code == 404
 
 
 async def _page(scope: dict, receive: object, send: object) -> None:

@@ -10,29 +10,31 @@ from uuid import UUID
 
 from argilla_server.api.handlers.v1.datasets import records as upstream
 from argilla_server.api.policies.v1 import DatasetPolicy, MetadataPropertyPolicy, is_authorized
-from argilla_server.api.routes import api_v1
 from argilla_server.api.schemas.v1.records import MetadataFilterScope, SearchRecordsQuery, SearchRecordsResult
 from argilla_server.errors.future import UnprocessableEntityError
 from argilla_server.models import Dataset, MetadataProperty, User
+from fastapi import APIRouter
 from fastapi.routing import APIRoute
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
+
+from argilla_embedded.routes import put_first
 
 _upstreams = upstream.search_current_user_dataset_records
 
 
 def protect() -> None:
     """Put the check before upstream's handler; call it once, before the first request."""
-    (route,) = (one for one in api_v1.routes if isinstance(one, APIRoute) and one.endpoint is _upstreams)
-    api_v1.router.routes.remove(route)
-    api_v1.add_api_route(
+    (route,) = (one for one in upstream.router.routes if isinstance(one, APIRoute) and one.endpoint is _upstreams)
+    checked = APIRouter(tags=["records"])
+    checked.add_api_route(
         route.path,
         _search,
         methods=list(route.methods),
-        tags=route.tags,
         response_model=SearchRecordsResult,
         response_model_exclude_unset=True,
     )
+    put_first(checked)
 
 
 @wraps(_upstreams)

@@ -21,8 +21,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _INLINE_SCRIPT = re.compile(r"<script>(.*?)</script>", re.DOTALL)
 _FOREIGN_IMPORT = re.compile(r"@import url\(\"?https://[^)]*\);?")
-# Swagger and ReDoc come from a public CDN.
-_FOREIGN_PAGES = {"/docs", "/docs/oauth2-redirect", "/redoc"}
+# Swagger and ReDoc come from a public CDN; `/docs` and `/api` lead there.
+_FOREIGN_PAGES = {"/docs", "/docs/oauth2-redirect", "/redoc", "/api", "/openapi.json"}
+_DESCRIPTION = "/openapi.json"  # the API's own is for users
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -43,17 +44,23 @@ _ESCAPED = """.replace(/[<$]/g,(function(sign){return"<"===sign?"\\\\u003c":"\\\
 Question = Callable[[], Awaitable[bool]]
 
 
-def keep_private(app: FastAPI) -> "PrivatePage":
-    """Take foreign references out of the app's own copy of the web page and send what is left with strict headers."""
-    api_v1.router.routes[:] = [
-        route for route in api_v1.routes if not (isinstance(route, Route) and route.path in _FOREIGN_PAGES)
-    ]
+def keep_private(app: FastAPI, guarded: ASGIApp) -> "PrivatePage":
+    """Take foreign references out of the app's own copy of the web page, and send strict headers with every answer.
+
+    `guarded` is the app with whatever stands before it.
+    """
+    _drop_routes(api_v1, _FOREIGN_PAGES - {_DESCRIPTION})
+    _drop_routes(app, _FOREIGN_PAGES)
     folder = _static_folder(app)
     for sheet in folder.rglob("*.css"):
         drop_foreign_imports(sheet)
     for script in folder.rglob("*.js"):
         escape_records_in_scripts(script)
-    return PrivatePage(app, inline_script_hashes(folder.glob("*.html")), has_custom_fields)
+    return PrivatePage(guarded, inline_script_hashes(folder.glob("*.html")), has_custom_fields)
+
+
+def _drop_routes(app: FastAPI, paths: set[str]) -> None:
+    app.router.routes[:] = [route for route in app.routes if not (isinstance(route, Route) and route.path in paths)]
 
 
 def _static_folder(app: FastAPI) -> Path:

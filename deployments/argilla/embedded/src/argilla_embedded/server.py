@@ -11,8 +11,9 @@ import uvicorn
 from argilla_server.jobs.queues import DEFAULT_QUEUE, HIGH_QUEUE, REDIS_CONNECTION
 from argilla_server.settings import settings
 
-from argilla_embedded import events, finite_vectors, schema, sessions, speed, statuses
+from argilla_embedded import credentials, events, finite_vectors, schema, sessions, speed, statuses
 from argilla_embedded.owner import Owner, save_owner
+from argilla_embedded.punctual import PunctualProtocol
 from argilla_embedded.search import engine  # noqa: F401  registers the search engine
 from argilla_embedded.search.documents import reconcile
 from argilla_embedded.search.storage import connect, files, open_storage, postgres_mirror
@@ -20,6 +21,7 @@ from argilla_embedded.worker import JobRunner
 
 _LOGGER = logging.getLogger(__name__)
 _GRACEFUL_SECONDS = 3
+_MAX_HEADER_BYTES = 32 * 1024
 
 
 def run(listener: socket.socket, owner: Owner | None, on_tick: Callable[[], None]) -> None:
@@ -31,20 +33,29 @@ def run(listener: socket.socket, owner: Owner | None, on_tick: Callable[[], None
     speed.apply()
     finite_vectors.insist()
     events.survive_a_lost_queue()
+    credentials.revoke_with_passwords()
     if owner is not None:
         asyncio.run(save_owner(owner))
     from argilla_server import app
 
-    from argilla_embedded import hidden_metadata, single_record
+    from argilla_embedded import colleagues, hidden_metadata, login, single_record
+    from argilla_embedded.door import Door
     from argilla_embedded.page import keep_private
 
-    single_record.mend()
-    hidden_metadata.protect()
+    for replace in (single_record.mend, hidden_metadata.protect, colleagues.hide, login.limit):
+        replace()
     jobs = JobRunner([HIGH_QUEUE, DEFAULT_QUEUE], REDIS_CONNECTION, on_tick)
     jobs.start()
     try:
         options = uvicorn.Config(
-            keep_private(app), log_level="warning", access_log=False, timeout_graceful_shutdown=_GRACEFUL_SECONDS
+            keep_private(app, Door(app)),
+            http=PunctualProtocol,
+            h11_max_incomplete_event_size=_MAX_HEADER_BYTES,
+            ws="none",
+            proxy_headers=False,  # whom an attempt to log in counts for is not for the client to say
+            log_level="warning",
+            access_log=False,
+            timeout_graceful_shutdown=_GRACEFUL_SECONDS,
         )
         _Server(options).run(sockets=[listener])
     finally:

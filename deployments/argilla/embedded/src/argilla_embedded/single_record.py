@@ -7,10 +7,8 @@ similar records. And it shows annotators what searches keep from them: hidden me
 from typing import Annotated
 from uuid import UUID
 
-from argilla_server.api.handlers.v1 import records as upstream
 from argilla_server.api.handlers.v1.datasets.records import _filter_record_metadata_for_user
 from argilla_server.api.policies.v1 import DatasetPolicy, RecordPolicy, authorize, is_authorized
-from argilla_server.api.routes import api_v1
 from argilla_server.api.schemas.v1.records import Record as RecordSchema
 from argilla_server.database import get_async_db
 from argilla_server.models import Dataset, Record, User, Vector
@@ -19,15 +17,14 @@ from fastapi import APIRouter, Depends, Security
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import selectinload
 
+from argilla_embedded.routes import put_first
+
 _router = APIRouter(tags=["records"])
 
 
 def mend() -> None:
     """Put it in place; call it once, before the first request."""
-    api_v1.router.routes[:] = [
-        route for route in api_v1.routes if getattr(route, "endpoint", None) is not upstream.get_record
-    ]
-    api_v1.include_router(_router)
+    put_first(_router)
 
 
 @_router.get("/records/{record_id}")
