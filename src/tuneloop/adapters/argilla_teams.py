@@ -41,12 +41,25 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Invitation:
-    """`password` is None where the account was there already and keeps the one it has."""
+    """`password` is None where the account was there already and keeps the one it has.
+
+    `revoked`: with a new password, the server ended the account's sessions and its API key. Only our own server does.
+    """
 
     username: str
     team: str
     password: str | None
     new_account: bool
+    revoked: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """`other_teams`: where the person still is, and cannot sign in without a new password (`revoked` as above)."""
+
+    removed: bool
+    revoked: bool = False
+    other_teams: tuple[str, ...] = ()
 
 
 def pseudonym(key: bytes, user_id: str) -> str:
@@ -89,7 +102,8 @@ def let_adjudicate(http: httpx.Client, team: str, usernames: Sequence[str]) -> s
 def invite(url: str, api_key: str, username: str, team: str, *, new_password: bool = False) -> Invitation:
     """Make the account if it is not there, and let it into the team.
 
-    With `new_password`, an account that is there gets a new one; the old one is of no use from then on.
+    With `new_password`, an account that is there gets a new one; the old one is of no use from then on. So does one
+    that was taken out of its last team: `remove` left it without.
 
     Raises:
         ServiceError: a new password is asked for an owner's account, or the server is not there or refuses us.
@@ -99,19 +113,22 @@ def invite(url: str, api_key: str, username: str, team: str, *, new_password: bo
         user = _user(http, username)
         if user is not None and user["role"] == "owner" and new_password:
             raise ServiceError(f"{username!r} is an owner, whose password is not changed here; see `tuneloop secrets`")
-        password = _new_password() if user is None or new_password else None
-        is_new = user is None
+        is_new, revoked = user is None, False
+        password = _new_password() if user is None or new_password or _is_out(http, user) else None
         if user is None:
             user = _create(http, username, password or "")
         elif password:
-            http.patch(f"users/{user['id']}", json={"password": password}).raise_for_status()
+            revoked = _change_password(http, user, password)
         _with_members(http, team, [user])
         _take_out(http, workspaces(http).get(team + LEFT), user)
-    return Invitation(username, team, password, new_account=is_new)
+    return Invitation(username, team, password, new_account=is_new, revoked=revoked)
 
 
-def remove(url: str, api_key: str, username: str, team: str) -> bool:
-    """Take somebody out of the team and its adjudication; what they answered stays. False: they were not in it.
+def remove(url: str, api_key: str, username: str, team: str) -> Removal:
+    """Take somebody out of the team and its adjudication, and end their sessions; what they answered stays.
+
+    Their password is replaced by one that is told to no one, because that is what ends sessions and API key. An owner
+    keeps theirs: they see every team, and the loop works with their key.
 
     Raises:
         ServiceError: there is no such account or team, or the server is not there or refuses us.
@@ -122,8 +139,15 @@ def remove(url: str, api_key: str, username: str, team: str) -> bool:
             wrong = f"account {username!r}" if user is None else f"team {team!r}"
             raise ServiceError(f"Argilla has no {wrong}: `tuneloop review people` lists what there is")
         _with_members(http, team + LEFT, [user])  # first, so that a kill after this line does not let them in again
-        taken = [_take_out(http, spaces.get(team + ending), user) for ending in ("", ADJUDICATION)]
-    return any(taken)
+        places = [spaces.get(team + ending) for ending in ("", ADJUDICATION)]
+        if not any(_is_in(http, place, user) for place in places):
+            return Removal(removed=False)
+        # Before they are taken out: killed between the two, the same command does both again.
+        revoked = user["role"] != "owner" and _change_password(http, user, _new_password())
+        for place in places:
+            _take_out(http, place, user)
+        others = sorted({_team_and_state(name)[0] for name in _memberships(http, user) if not name.endswith(LEFT)})
+    return Removal(removed=True, revoked=revoked, other_teams=tuple(others))
 
 
 def people(url: str, api_key: str, pseudonym_of: Callable[[str], str]) -> list[Person]:
@@ -237,8 +261,26 @@ def _members(http: httpx.Client, workspace: str | None) -> list[Json]:
     return items_at(http, f"workspaces/{workspace}/users") if workspace else []
 
 
-def _take_out(http: httpx.Client, workspace: str | None, user: Json) -> bool:
-    if user["id"] not in {member["id"] for member in _members(http, workspace)}:
-        return False
-    http.delete(f"workspaces/{workspace}/users/{user['id']}").raise_for_status()
-    return True
+def _is_in(http: httpx.Client, workspace: str | None, user: Json) -> bool:
+    return user["id"] in {member["id"] for member in _members(http, workspace)}
+
+
+def _take_out(http: httpx.Client, workspace: str | None, user: Json) -> None:
+    if _is_in(http, workspace, user):
+        http.delete(f"workspaces/{workspace}/users/{user['id']}").raise_for_status()
+
+
+def _memberships(http: httpx.Client, user: Json) -> list[str]:
+    return [space["name"] for space in items_at(http, f"users/{user['id']}/workspaces")]
+
+
+def _is_out(http: httpx.Client, user: Json) -> bool:
+    """Taken out of one team or more, and in none."""
+    names = _memberships(http, user)
+    return user["role"] != "owner" and bool(names) and all(name.endswith(LEFT) for name in names)
+
+
+def _change_password(http: httpx.Client, user: Json, password: str) -> bool:
+    """Whether the server ended sessions and API key with the old password: it shows by the key."""
+    changed = http.patch(f"users/{user['id']}", json={"password": password}).raise_for_status().json()
+    return bool(changed["api_key"] != user["api_key"])

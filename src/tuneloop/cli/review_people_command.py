@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from tuneloop.adapters.argilla_teams import Invitation, Person
+    from tuneloop.adapters.argilla_teams import Invitation, Person, Removal
     from tuneloop.cli.wiring import ArgillaServer
 
 Username = Annotated[str, typer.Argument(metavar="NAME", help="The user name in Argilla.")]
@@ -36,8 +36,8 @@ def invite(
 ) -> None:
     """Make an account for a reviewer, let it into a team, and show its password, once.
 
-    An account that is there is let into the team and keeps its password, unless you ask for a new one. Somebody who was
-    taken out of the team comes back the same way.
+    An account that is there is let into the team and keeps its password, unless you ask for a new one: that ends the
+    sessions and the API key which the old one opened. Somebody who was taken out of a team comes back the same way.
     """
     from tuneloop.adapters.argilla_teams import invite as invite_to
     from tuneloop.cli.wiring import argilla_server
@@ -68,7 +68,17 @@ def _letter(invitation: Invitation, server: ArgillaServer) -> str:
         f"  address    {server.public_url}\n  user name  {name}\n  password   {invitation.password}\n\n"
         f"First steps for {name}: open the address, sign in, open the newest data set, and read the guidelines at the\n"
         "bottom of the page. Everything that waits for an answer is under Pending.\n\n"
+        f"{'' if invitation.new_account else _what_ended(name, revoked=invitation.revoked)}"
         f"Is the password lost? `{again}` makes another."
+    )
+
+
+def _what_ended(name: str, *, revoked: bool) -> str:
+    if revoked:
+        return f"{name}'s sessions and API key of before have ended.\n\n"
+    return (
+        f"This Argilla keeps sessions of {name}'s that are open now (for a day at most) and their API key, which it\n"
+        "cannot change: see `When somebody leaves` in docs/argilla-production.md.\n\n"
     )
 
 
@@ -110,23 +120,32 @@ def _line(person: Person) -> dict[str, str]:
 def remove(name: Username, *, team: Team = DEFAULT_TEAM, as_json: AsJson = False) -> None:
     """Take somebody out of a team. What they answered stays, and so does their account.
 
-    They see none of the team's sets from then on. No recipe lets them in again, whether it names them or is open to
-    every user; an invitation does. Do not delete accounts in Argilla: that deletes their answers.
+    They see none of the team's sets from then on, and their sessions and API key end, so that in other teams they need
+    a new password. No recipe lets them in again, whether it names them or is open to every user; an invitation does.
+    Do not delete accounts in Argilla: that deletes their answers.
     """
     from tuneloop.adapters.argilla_teams import remove as remove_from
     from tuneloop.cli.wiring import argilla_server
     from tuneloop.settings import Settings
 
     server = argilla_server(Settings())
-    removed = remove_from(server.url, server.api_key, name, team)
+    removal = remove_from(server.url, server.api_key, name, team)
     if as_json:
-        typer.echo(json.dumps({"username": name, "team": team, "removed": removed}))
-    elif removed:
-        typer.echo(
-            f"{name} is no longer in team {team}; every answer is kept. Back again: `tuneloop review invite {name}`"
-        )
+        from dataclasses import asdict
+
+        typer.echo(json.dumps({"username": name, "team": team} | asdict(removal)))
+    elif removal.removed:
+        typer.echo(_farewell(name, team, removal))
     else:
         typer.echo(f"{name} was not in team {team}, and will not be let in without an invitation")
+
+
+def _farewell(name: str, team: str, removal: Removal) -> str:
+    lines = [f"{name} is no longer in team {team}; every answer is kept. Back again: `tuneloop review invite {name}`"]
+    if removal.other_teams:
+        new = f"tuneloop review invite {name} --team {removal.other_teams[0]} --new-password"
+        lines.append(f"{name} is still in {', '.join(removal.other_teams)}, and needs a new password there: `{new}`")
+    return "\n".join([*lines, _what_ended(name, revoked=removal.revoked)]).strip()
 
 
 def _for_a_person(what: str, *, force: bool) -> None:

@@ -107,11 +107,47 @@ def test_who_is_removed_sees_nothing_keeps_every_answer_and_comes_back_only_by_i
     respond(url, key, records(url, desk.publish("leaving-round-1", ITEMS, ReviewForm("Rules")))[0]["id"], rating=4)
     assert "every answer is kept" in tuneloop("remove", "lee", "--team", "leaving").output
     desk.publish("leaving-round-2", ITEMS, ReviewForm("Rules"))
-    assert not visible_sets(url, key) & {"leaving-round-1", "leaving-round-2"}
+    assert api(url, key).get("/me").status_code == 401
     assert [answer.rating for answer in desk.answers("leaving")] == [4]
     assert json.loads(tuneloop("remove", "lee", "--team", "leaving", "--json").output)["removed"] is False
-    tuneloop("invite", "lee", "--team", "leaving", "--force")
-    assert visible_sets(url, key) >= {"leaving-round-1", "leaving-round-2"}
+    back = json.loads(tuneloop("invite", "lee", "--team", "leaving", "--json", "--force").output)
+    assert visible_sets(url, login(url, "lee", back["password"])) >= {"leaving-round-1", "leaving-round-2"}
+
+
+def session(url: str, username: str, password: str) -> httpx.Client:
+    """Somebody who is signed in, as their browser is."""
+    token = httpx.post(f"{url}/api/v1/token", data={"username": username, "password": password}, timeout=60)
+    bearer = {"Authorization": f"Bearer {token.raise_for_status().json()['access_token']}"}
+    return httpx.Client(base_url=f"{url}/api/v1", headers=bearer, timeout=60)
+
+
+def test_a_new_password_and_a_removal_end_what_is_open(url, tuneloop):
+    first = json.loads(tuneloop("invite", "mika", "--team", "doors", "--json", "--force").output)
+    tuneloop("invite", "mika", "--team", "windows", "--force")
+    browser, key = session(url, "mika", first["password"]), login(url, "mika", first["password"])
+    changed = tuneloop("invite", "mika", "--team", "doors", "--new-password", "--json", "--force")
+    second = json.loads(changed.output)
+    assert second["revoked"] is True
+    assert [client.get("/me").status_code for client in (browser, api(url, key))] == [401, 401]
+    browser, key = session(url, "mika", second["password"]), login(url, "mika", second["password"])
+    told = tuneloop("remove", "mika", "--team", "doors").output
+    assert [client.get("/me").status_code for client in (browser, api(url, key))] == [401, 401]
+    assert "API key of before have ended" in told
+    assert "--team windows --new-password" in told
+
+
+def test_an_owner_who_is_taken_out_keeps_the_key_that_the_loop_works_with(url, tuneloop):
+    tuneloop("invite", "owner", "--team", "visit", "--force")
+    removed = json.loads(tuneloop("remove", "owner", "--team", "visit", "--json").output)
+    assert (removed["removed"], removed["revoked"]) == (True, False)
+    assert api(url).get("/me").json()["username"] == "owner"
+
+
+def test_an_account_that_was_never_taken_out_keeps_its_password(url, tuneloop):
+    account = {"username": "kim", "first_name": "Kim", "role": "annotator", "password": "a-long-password"}
+    api(url).post("/users", json=account).raise_for_status()
+    assert json.loads(tuneloop("invite", "kim", "--json", "--force").output)["password"] is None
+    login(url, "kim", "a-long-password")
 
 
 def test_a_deleted_account_takes_its_answers_along_which_is_why_there_is_remove(url):
