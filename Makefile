@@ -78,12 +78,17 @@ chromium: $(READY)
 		{ apt-get update --quiet=2 && \
 		DEBIAN_FRONTEND=noninteractive apt-get install --quiet=2 --yes --no-install-recommends chromium; }
 
-check: $(READY)
+check: $(READY) audit
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/tuneloop validate-recipe deployments/recipes/*.yaml
+
+# Both environments against the advisories we know of (requirements/advisories.toml); needs no network.
+.PHONY: audit
+audit: $(READY)
+	$(BIN)/python requirements/audit.py requirements/*.lock $(EMBEDDED)/requirements.lock
 
 format: $(READY)
 	$(BIN)/ruff check --fix
