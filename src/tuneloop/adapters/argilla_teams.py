@@ -55,10 +55,13 @@ class Invitation:
 
 @dataclass(frozen=True, slots=True)
 class Removal:
-    """`other_teams`: where the person still is, and cannot sign in without a new password (`revoked` as above)."""
+    """`other_teams`: where the person still is, and cannot sign in without a new password.
+
+    `revoked` is as above, and None where nothing had to end: for an owner, and who was not in the team.
+    """
 
     removed: bool
-    revoked: bool = False
+    revoked: bool | None = None
     other_teams: tuple[str, ...] = ()
 
 
@@ -143,7 +146,7 @@ def remove(url: str, api_key: str, username: str, team: str) -> Removal:
         if not any(_is_in(http, place, user) for place in places):
             return Removal(removed=False)
         # Before they are taken out: killed between the two, the same command does both again.
-        revoked = user["role"] != "owner" and _change_password(http, user, _new_password())
+        revoked = None if user["role"] == "owner" else _change_password(http, user, _new_password())
         for place in places:
             _take_out(http, place, user)
         others = sorted({_team_and_state(name)[0] for name in _memberships(http, user) if not name.endswith(LEFT)})

@@ -142,10 +142,12 @@ def remove(name: Username, *, team: Team = DEFAULT_TEAM, as_json: AsJson = False
 
 def _farewell(name: str, team: str, removal: Removal) -> str:
     lines = [f"{name} is no longer in team {team}; every answer is kept. Back again: `tuneloop review invite {name}`"]
-    if removal.other_teams:
+    if removal.other_teams and removal.revoked is not None:
         new = f"tuneloop review invite {name} --team {removal.other_teams[0]} --new-password"
         lines.append(f"{name} is still in {', '.join(removal.other_teams)}, and needs a new password there: `{new}`")
-    return "\n".join([*lines, _what_ended(name, revoked=removal.revoked)]).strip()
+    if removal.revoked is not None:
+        lines.append(_what_ended(name, revoked=removal.revoked).strip())
+    return "\n".join(lines)
 
 
 def _for_a_person(what: str, *, force: bool) -> None:

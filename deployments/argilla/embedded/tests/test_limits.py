@@ -106,20 +106,22 @@ def test_a_strangers_body_without_a_length_is_cut_off(server: Server, path: str)
     assert status == 413
 
 
-def test_a_users_body_has_a_limit_as_well(server: Server) -> None:
+@pytest.mark.parametrize(("role", "allowance"), [("annotator", limits.ANNOTATOR), ("admin", limits.EDITOR)])
+def test_a_users_body_has_a_limit_as_well(server: Server, role: str, allowance: limits.Allowance) -> None:
     dataset = publish(server)
-    url = f"{server.url}/api/v1/datasets/{dataset.id}/records/bulk"
-    headers = {"X-Argilla-Api-Key": "owner-key-for-tests", "Content-Length": str(limits.USER.body_bytes + 1)}
-    request = httpx.Request("POST", url, headers=headers, content=b"")
-    request.headers["Content-Length"] = headers["Content-Length"]
+    person = dataset.annotator() if role == "annotator" else dataset.admin()
+    key, path = person.client.headers["X-Argilla-Api-Key"], "/api/v1/me/responses/bulk"
+    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nX-Argilla-Api-Key: {key}\r\nContent-Type: application/json\r\n"
     with socket.create_connection(("127.0.0.1", server.port)) as connection:
-        lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-        connection.sendall(
-            f"POST /api/v1/datasets/{dataset.id}/records/bulk HTTP/1.1\r\nHost: x\r\n{lines}\r\n".encode()
-        )
+        connection.sendall(f"{head}Content-Length: {allowance.body_bytes + 1}\r\n\r\n".encode())
         assert int(connection.recv(1000).split()[1]) == 413
+    body = b" " * (allowance.body_bytes - 2) + b"{}"
+    assert httpx.post(server.url + path, content=body, headers={"X-Argilla-Api-Key": key}).status_code == 422
+
+
+def test_a_bulk_with_pictures_is_taken(server: Server) -> None:
     picture = "data:image/png;base64," + "A" * (8 * MEGABYTE)
-    assert dataset.log({"fields": {"prompt": picture}})
+    assert publish(server).log({"fields": {"prompt": picture}})
 
 
 @pytest.mark.parametrize("opened", ["[", '{"a":'])
@@ -170,4 +172,4 @@ def test_what_is_nested_like_anything_real_is_read(depth: int) -> None:
     body = (
         json.dumps({"text": "]" * 500 + "[" * 500}).encode()[:-1] + b', "x": ' + b"[" * (depth - 1) + b"]" * (depth - 1)
     )
-    assert _read([body + b"}"], limits.USER) == body + b"}"
+    assert _read([body + b"}"], limits.EDITOR) == body + b"}"

@@ -58,7 +58,7 @@ async def _admit(scope: Scope, receive: Receive) -> tuple[Scope, bytes | None]:
         user = await _user(dict(headers))
         if user is None:
             raise limits.RefusedError(HTTPStatus.UNAUTHORIZED, "log in first, or send an API key")
-        allowance, username = limits.USER, user.username
+        allowance, username = limits.ANNOTATOR if user.is_annotator else limits.EDITOR, user.username
     body = await limits.read_body(receive, headers, allowance)
     return {**scope, "headers": headers, _USER: username}, body
 

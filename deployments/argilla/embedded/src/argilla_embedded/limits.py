@@ -27,7 +27,8 @@ class Allowance:
 
 
 STRANGER = Allowance(body_bytes=16 * 1024, seconds=20)  # a user name and a password
-USER = Allowance(body_bytes=64 * 1024 * 1024, seconds=300)  # a bulk of records with pictures
+ANNOTATOR = Allowance(body_bytes=4 * 1024 * 1024, seconds=60)  # a bulk of answers; parsed, it takes fifty times that
+EDITOR = Allowance(body_bytes=64 * 1024 * 1024, seconds=300)  # a bulk of records with pictures
 
 
 class RefusedError(Exception):
