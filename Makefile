@@ -1,4 +1,4 @@
-# make setup | demo | test | check | bench NAME=training [QUICK=1] | lock | clean
+# make setup | demo | test | check | bench NAME=training [QUICK=1] | audit | lock | clean
 PYTHON ?= python3
 VARIANT ?= $(shell nvidia-smi -L >/dev/null 2>&1 && echo gpu || echo cpu)
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
