@@ -22,6 +22,7 @@ from tuneloop.data.augmenting import augment
 from tuneloop.data.balance import balanced, repeats_of
 from tuneloop.data.duplicates import normalise
 from tuneloop.data.facts import Facts
+from tuneloop.data.forgotten import without_forgotten
 from tuneloop.data.reading import read_sources
 from tuneloop.data.relation_columns import RELATION_COLUMNS, relation_columns
 from tuneloop.data.relations import Relations, question, relate
@@ -35,6 +36,7 @@ from tuneloop.pseudonyms import pseudonym_key
 from tuneloop.recipes import Recipe, Source
 from tuneloop.records import Record, Rejection, Split
 from tuneloop.results import Step
+from tuneloop.tombstones import Tombstones
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -210,6 +212,7 @@ class _Walk:
         cleaned: Counter[str] = Counter()
         replaced: Counter[str] = Counter()
         rows = read_sources(found.sources, root=root, workspace=workspace)
+        rows = without_forgotten(rows, Tombstones.of(workspace))
         for done in executor.map(preparation, self._counted(chunked(rows, self._reject))):
             prepared: Prepared = done
             found.staging.add(prepared.texts)

@@ -13,11 +13,12 @@ from tasks.outages import PAUSES_SECONDS, RETRIES
 from tasks.review_report import review_state, show_review
 from tuneloop.drift.traffic import read_since
 from tuneloop.ports import ReviewAnswer
+from tuneloop.pseudonyms import pseudonym_key
 from tuneloop.recipes import Recipe
 from tuneloop.results import FeedbackReport
-from tuneloop.review.accepting import accept_from_traffic
 from tuneloop.review.collecting import collect
 from tuneloop.review.set_names import is_set_of
+from tuneloop.workflows.accepted_answers import accept_answers
 
 
 @task(
@@ -33,7 +34,12 @@ def collect_feedback(recipe: Recipe) -> FeedbackReport:
     report = collect(answers, folder=folder, limits=recipe.review.adjudication)
     if report.new_responses:
         show_feedback_checks(recipe, [answer for answer in answers if answer.status == "submitted"])
-    accept_from_traffic(map(asdict, read_since(wiring.traffic_file(recipe.name))), folder=folder)
+    accept_answers(
+        map(asdict, read_since(wiring.traffic_file(recipe.name))),
+        folder=folder,
+        checks=recipe.data.checks,
+        key=pseudonym_key(wiring.workspace()),
+    )
     found = review_state(recipe)
     if recipe.review.enabled:
         send_to_adjudication(recipe, found.waiting)

@@ -21,6 +21,7 @@ from tuneloop.recipes import Recipe, Source
 from tuneloop.results import DataReport
 from tuneloop.review.accepting import ACCEPTED
 from tuneloop.review.collecting import CORRECTIONS, PREFERENCES, ROW_VERDICTS, THUMBS
+from tuneloop.tombstones import FILE as TOMBSTONES
 
 
 def data_version(recipe: Recipe, base: Path) -> DataReport:
@@ -61,9 +62,16 @@ def _data_key(_: TaskRunContext, parameters: dict[str, Any]) -> str:
         files={s.name: _content(s) for s in sources},
         templates=file_hash(here.root / templates) if templates else "",
         verdicts=file_hash(_verdicts(recipe.name)),
+        **_forgotten(here.workspace_path),
         # Rows grow too old without any file changing.
         day=datetime.now(UTC).date() if recipe.data.checks.max_age_days else "",
     )
+
+
+def _forgotten(workspace: Path) -> dict[str, str]:
+    """What may not come in again; nothing where nothing was forgotten, so that keys stay what they were."""
+    marks = file_hash(workspace / TOMBSTONES)
+    return {"forgotten": marks} if marks else {}
 
 
 def _content(source: Source) -> str:

@@ -12,6 +12,7 @@ from tuneloop.cli import (
     backup_commands,
     data_commands,
     export_command,
+    forget_command,
     lineage_command,
     models_command,
     private_command,
@@ -58,6 +59,7 @@ stack_commands.register(app)
 backup_commands.register(app)
 run_commands.register(app)
 data_commands.register(app)
+forget_command.register(app)
 validate_command.register(app)
 train_command.register(app)
 search_command.register(app)

@@ -57,7 +57,7 @@ def lineage(
         raise typer.BadParameter("give one of VERSION, --round, --model-hash, --answer, --row, --reviewer, --source")
     workspace = Settings().workspace_path
     known = known_rounds(workspace, recipe)
-    if not known.rounds:
+    if not known.rounds and all(v is None for v in back):
         unread = f" ({'; '.join(known.missing)})" if known.missing else ""
         raise DataError(f"no rounds in {workspace} yet{unread}: `tuneloop run RECIPE` turns the loop once")
     if any(v is not None for v in back):

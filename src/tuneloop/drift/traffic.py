@@ -10,6 +10,7 @@ import fcntl
 import json
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -32,13 +33,23 @@ class TrafficRow:
 def append(file: Path, rows: Sequence[TrafficRow]) -> None:
     """Add rows to the log, on the disk when this returns. The file is private (mode 0600)."""
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with os.fdopen(os.open(file, os.O_RDWR | os.O_CREAT, 0o600), "r+b") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX)
+    with _held(file) as stream:
         _heal(stream)
         stream.seek(0, os.SEEK_END)
         stream.write(b"".join(_line(row) for row in rows))
         stream.flush()
         os.fsync(stream.fileno())
+
+
+@contextmanager
+def _held(file: Path) -> Iterator[BinaryIO]:
+    """The file, locked. Whoever held it before may have replaced it (`tuneloop forget`): then the new one is taken."""
+    while True:
+        with os.fdopen(os.open(file, os.O_RDWR | os.O_CREAT, 0o600), "r+b") as stream:
+            fcntl.flock(stream, fcntl.LOCK_EX)
+            if file.exists() and os.path.samestat(os.fstat(stream.fileno()), file.stat()):
+                yield stream
+                return
 
 
 def read_since(file: Path, after: str | None = None) -> list[TrafficRow]:

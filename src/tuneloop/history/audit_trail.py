@@ -11,7 +11,7 @@ import fcntl
 import hashlib
 import hmac
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -111,6 +111,20 @@ class AuditTrail:
         if lost:
             found.append(f"{len(lost)} changes that the registry knows of are missing from the trail")
         return found
+
+    def resealed(self, change: Callable[[Any], Any]) -> tuple[bytes, dict[str, str]]:
+        """The file as it would be with `change` applied to every line's content, and old seals with their new ones.
+
+        For a person's right to be forgotten, and nothing else: what was decided, when and of which model stays.
+        """
+        lines, seals, before = [], {}, START
+        for old in self.entries():
+            content = change(old.model_dump(exclude={"before", "seal"}))
+            entry = Entry.model_validate({**content, "before": before, "seal": ""})
+            entry = entry.model_copy(update={"seal": self._seal(entry)})
+            lines.append(entry.model_dump_json().encode() + b"\n")
+            seals[old.seal] = before = entry.seal
+        return b"".join(lines), {old: new for old, new in seals.items() if old != new}
 
     def _seal(self, entry: Entry) -> str:
         content = entry.model_dump_json(exclude={"seal"}, exclude_none=True)

@@ -28,6 +28,8 @@ def verdict(manifest: DataManifest) -> str:
     parts = [f"{manifest.rows_in:,} rows in", f"{kept:,} kept", f"{gone:,} set aside"]
     if manifest.rows_unused:
         parts.append(f"{manifest.rows_unused:,} sound but not used")
+    if manifest.forgotten:
+        parts.append(f"{manifest.forgotten.total:,} forgotten since")
     if manifest.rows_synthetic:
         parts.append(f"{manifest.rows_synthetic:,} synthetic ones added")
     blocking = len(blocking_checks(manifest))
@@ -45,6 +47,7 @@ def problems(manifest: DataManifest) -> list[str]:
     found = [f"{in_words(c.reason)} blocks: {c.count:,} rows. {meaning(c.reason)}" for c in blocking_checks(manifest)]
     came = manifest.rows_in + manifest.rows_synthetic
     gone = sum(manifest.rows.values()) + manifest.rows_quarantined + manifest.rows_unused
+    gone += manifest.forgotten.total if manifest.forgotten else 0
     if came != gone:
         found.append(f"The counts do not add up: {came:,} rows came in or were made, {gone:,} are accounted for")
     return found

@@ -36,6 +36,7 @@ def log_rows(manifests: Sequence[DataManifest]) -> list[dict[str, Any]]:
             "set_aside": m.rows_quarantined,
             **{split: m.rows.get(split, 0) for split in ("train", "validation", "test", *private)},
             "from_reviews": m.review_rows,
+            **({"forgotten": m.forgotten.total if m.forgotten else 0} if any(o.forgotten for o in manifests) else {}),
             "top_reasons": _top(m.reasons),
         }
         for m in manifests

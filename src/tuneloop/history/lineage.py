@@ -66,6 +66,8 @@ class DataStep(Part):
     checks: int
     checks_failed: list[str]
     ancestors: list[str]
+    forgotten: dict[str, int] = {}
+    """Rows that were erased since, by split; the model has seen them."""
 
 
 class TrainingStep(Part):
@@ -218,6 +220,7 @@ def _data(workspace: Path, manifest: DataManifest) -> DataStep:
         checks=len(manifest.checks),
         checks_failed=failed,
         ancestors=_ancestors(workspace, manifest),
+        forgotten=manifest.forgotten.rows if manifest.forgotten else {},
     )
 
 

@@ -51,17 +51,35 @@ def rows_of_id(folder: Path, split: str, row_id: str) -> Iterator[Lineage]:
 
 def set_aside(folder: Path, row_id: str) -> Iterator[Lineage]:
     """Why rows of this id, or this `source:line`, were set aside when the version was made."""
+    yield from set_aside_in(folder / "quarantine.jsonl", row_id)
+
+
+def set_aside_in(file: Path, row_id: str) -> Iterator[Lineage]:
+    """The same out of one file: a version's, or that of a recipe whose data was refused as a whole."""
     try:
-        with (folder / "quarantine.jsonl").open(encoding="utf-8", errors="surrogatepass") as lines:
-            wanted = (json.loads(line) for line in lines if _may_name(line, row_id))
-            yield from (set_aside_row(r, None) for r in named((Rejection(**row) for row in wanted), row_id))
+        with file.open(encoding="utf-8", errors="surrogatepass") as lines:
+            wanted = [json.loads(line) for line in lines if _may_name(line, row_id)]
     except FileNotFoundError:
         return
+    for rejection in (Rejection(**row) for row in wanted):
+        if named([rejection], row_id) or _given_id(rejection) == row_id:
+            yield set_aside_row(rejection, None)
+
+
+def _given_id(rejection: Rejection) -> str | None:
+    """What the source calls a row that was set aside under another id."""
+    try:
+        raw = json.loads(rejection.raw or "null")
+    except ValueError:
+        return None
+    extra = raw.get("extra") if isinstance(raw, dict) else None
+    return extra.get("given_id") if isinstance(extra, dict) else None
 
 
 def _may_name(line: str, row_id: str) -> bool:
     source, colon, _ = row_id.rpartition(":")
-    return _json(row_id) in line or (bool(colon) and _json(source) in line)
+    inside = json.dumps(_json(row_id))[1:-1]  # in the raw row, which is JSON within JSON
+    return _json(row_id) in line or inside in line or (bool(colon) and _json(source) in line)
 
 
 def _found(folder: Path, split: str, needle: str | None, is_wanted: Callable[[Record], bool]) -> Iterator[Lineage]:

@@ -113,6 +113,9 @@ def _data(tree: Tree, step: DataStep) -> None:
         _branch(branch, f"source {source.name} ({source.path}): {source.rows:,} rows, {known}")
     made = f", {step.rows_synthetic} of them synthetic" if step.rows_synthetic else ""
     _branch(branch, f"{step.rows_in:,} rows in, {step.review_rows} from reviews; {counted(step.rows)}{made}")
+    if step.forgotten:
+        rows = sum(step.forgotten.values())
+        _branch(branch, f"{rows:,} rows forgotten since ({counted(step.forgotten)}): it saw them", style="yellow")
     if step.reasons:
         _branch(branch, f"set aside: {counted(step.reasons)}")
     _branch(branch, f"{step.checks} checks, {len(step.checks_failed)} found something: {_some(step.checks_failed)}")

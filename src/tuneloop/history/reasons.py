@@ -17,6 +17,7 @@ MEANINGS = {
     "undecodable": "The bytes are not text in the file's encoding.",
     "unknown_role": "A turn is spoken by somebody other than system, user or assistant.",
     "wrong_type": "A field holds another kind of value than text.",
+    "forgotten": "The words were erased from this workspace on request; the source still has them.",
     # What a row holds.
     "bad_rating": "The rating is not a whole number from 1 to 5.",
     "empty_answer": "Nothing was answered.",

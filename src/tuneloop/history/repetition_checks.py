@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Literal
@@ -14,6 +15,7 @@ from tuneloop.history.lineage import manifest_of
 from tuneloop.history.run_differences import Difference
 from tuneloop.recipes import Recipe
 from tuneloop.results import DataManifest, Origin
+from tuneloop.tombstones import seal, tombstone_key
 
 HashNow = Callable[[Origin], str]
 """SHA-256 that a source's file has now; "" where there is none."""
@@ -44,12 +46,39 @@ def check_data(workspace: Path, version: str, recipe: Recipe, hash_now: HashNow)
         if all((folder / f"{split}.parquet").is_file() for split in ("train", "validation")):
             return Finding(what="data", state="unknown", text=f"the rows are there, but {missing[0]}: not verified")
         return Finding(what="data", state="blocking", text=f"{missing[0]}. {how_to_rebuild(hash_now, recipe, None)}")
+    if manifest.forgotten and now != version:
+        return _check_forgotten(folder, manifest)
     if now != version:
         text = f"data version {version} was changed: its content is {now} now; restore it from a backup"
         return Finding(what="data", state="blocking", text=f"{text}. {how_to_rebuild(hash_now, recipe, manifest)}")
     return Finding(
         what="data", state="same", text=f"data version {version}: rows and configuration are as its name says"
     )
+
+
+def _check_forgotten(folder: Path, manifest: DataManifest) -> Finding:
+    """A version from which rows were erased cannot give the same model again; that it was nothing else is checked."""
+    gone = manifest.forgotten
+    assert gone is not None
+    expected = seal(tombstone_key(folder.parent.parent), gone.sealed_content(manifest.version))
+    is_ours = gone.seal == expected and all(
+        _sha256(folder / f"{split}.parquet") == sha256 for split, sha256 in gone.files.items()
+    )
+    if not is_ours:
+        text = (
+            f"data version {manifest.version} was changed, and not by `tuneloop forget` alone: restore a backup of it"
+        )
+        return Finding(what="data", state="blocking", text=text)
+    text = (
+        f"{gone.total} rows of data version {manifest.version} were forgotten on request ({gone.at}): the training "
+        "cannot be repeated exactly, as their words must not come back. The rows that are left are as they were"
+    )
+    return Finding(what="data", state="differs", text=text)
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def how_to_rebuild(hash_now: HashNow, recipe: Recipe, manifest: DataManifest | None) -> str:

@@ -9,9 +9,12 @@ from tuneloop.errors import DataError
 from tuneloop.history.data_lineage import Lineage
 from tuneloop.history.known_rounds import KnownRounds, lines_with
 from tuneloop.history.lineage import ModelName, Part, manifest_of, model_name
-from tuneloop.history.lineage_rows import rows_of_id, rows_of_reviewer, set_aside, splits_of
+from tuneloop.history.lineage_rows import rows_of_id, rows_of_reviewer, set_aside, set_aside_in, splits_of
 from tuneloop.history.review_changes import present_words, what_changed
 from tuneloop.results import Origin
+
+BLOCKED = "blocked-"
+"""How the files of rows begin that were refused as a whole, see `expectations.data_gate`."""
 
 
 class Trace(Part):
@@ -50,7 +53,15 @@ def trace_row(workspace: Path, row_id: str, known: KnownRounds) -> Traces:
             yield from _compared_with_today(workspace, rows_of_id(folder, split, row_id))
         yield from set_aside(folder, row_id)
 
-    return _required(_traces(workspace, row_id, known, rows_in), "row")
+    found = _traces(workspace, row_id, known, rows_in)
+    return _required(found.model_copy(update={"found": [*found.found, *_blocked(workspace, row_id)]}), "row")
+
+
+def _blocked(workspace: Path, row_id: str) -> Iterator[Trace]:
+    """Rows of data that was refused as a whole, of which no version was made."""
+    for file in sorted((workspace / "data").glob(f"{BLOCKED}*.jsonl")):
+        if rows := list(set_aside_in(file, row_id)):
+            yield Trace(version=f"none ({file.name})", rows=rows, sources=[], models=[])
 
 
 def trace_reviewer(workspace: Path, reviewer: str, known: KnownRounds) -> Traces:

@@ -1,6 +1,6 @@
 """What each step of the loop reports: small, serialisable, free of any row's text."""
 
-from tuneloop.results.data import Check, Cluster, DataManifest, DataReport, Example, Origin, Slice, Step
+from tuneloop.results.data import Check, Cluster, DataManifest, DataReport, Example, Forgotten, Origin, Slice, Step
 from tuneloop.results.evaluation import EvaluationReport, Metric, Opinion, Reason, Speed, Verdict
 from tuneloop.results.private_test import PrivateReport, PrivateUse
 from tuneloop.results.result import Cost
@@ -28,6 +28,7 @@ __all__ = [
     "EvaluationReport",
     "Example",
     "FeedbackReport",
+    "Forgotten",
     "JudgeAgreement",
     "LossPoint",
     "Metric",

@@ -71,6 +71,28 @@ class Origin(Result):
     sha256: str = ""
 
 
+class Forgotten(Result):
+    """Rows that were erased from a data version after it was made: by split, and of those that had been set aside.
+
+    `files` are the SHA-256 of the split files as they were left; `seal` shows that it was `tuneloop forget`.
+    """
+
+    at: str
+    rows: dict[str, int]
+    quarantined: int = 0
+    files: dict[str, str]
+    seal: str = ""
+
+    @property
+    def total(self) -> int:
+        """Rows of all splits."""
+        return sum(self.rows.values())
+
+    def sealed_content(self, version: str) -> dict[str, Any]:
+        """What `seal` is made of."""
+        return {"version": version, **self.model_dump(exclude={"seal"})}
+
+
 class DataManifest(Result):
     """All that is known of a data version; manifest.json in its folder. Holds no text but masked examples."""
 
@@ -101,6 +123,8 @@ class DataManifest(Result):
     slices: list[Slice] = []
     synthetic: dict[str, float] = {}
     """What is known of the synthetic rows: tried and kept by method, fidelity, diversity."""
+    forgotten: Forgotten | None = None
+    """Rows that are in `rows_in` and in the version's name, and were erased since."""
 
 
 class DataReport(Result):

@@ -1,0 +1,1 @@
+"""What crosses the domains: each file is one thing that the software does from beginning to end."""

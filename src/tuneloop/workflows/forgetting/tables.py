@@ -1,0 +1,77 @@
+"""Parquet files lose rows; whatever text a column holds is looked at, and a column of JSON is read as such."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from tuneloop.errors import DataError
+from tuneloop.workflows.forgetting.rewriting import rewritten
+from tuneloop.workflows.forgetting.wanted import Gathered, Wanted
+
+BATCH_ROWS = 5000
+RECORD = "record"
+
+
+def erase_table_rows(file: Path, wanted: Wanted, gathered: Gathered, *, write: bool) -> int:
+    """Take the rows out that are wanted, a batch at a time.
+
+    Raises:
+        DataError: the file is damaged.
+    """
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    try:
+        count = sum(len(stay) - sum(stay) for _, stay in _judged(file, wanted, gathered))
+        if count and write:
+            with rewritten(file) as draft:
+                schema = parquet.read_schema(file)
+                with parquet.ParquetWriter(draft, schema, compression="zstd") as writer:
+                    for batch, stay in _judged(file, wanted, gathered):
+                        writer.write_batch(batch.filter(pa.array(stay, pa.bool_())))
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(
+            f"{file} cannot be read ({type(error).__name__}), so nobody can say what it holds: restore it from a "
+            "backup, or delete it, and run the command again"
+        ) from error
+    return count
+
+
+def _judged(file: Path, wanted: Wanted, gathered: Gathered) -> Iterator[tuple[Any, list[bool]]]:
+    """Each batch, and which of its rows stay."""
+    from pyarrow import parquet
+
+    with parquet.ParquetFile(file) as table:
+        for batch in table.iter_batches(BATCH_ROWS):
+            stay = []
+            for row in _rows(batch):
+                read = _read(row)
+                taken = wanted.takes(read)
+                if taken:
+                    gathered.add(read.get(RECORD, read))
+                stay.append(not taken)
+            yield batch, stay
+
+
+def _rows(batch: Any) -> Iterator[dict[str, Any]]:
+    """Rows with those columns only that can hold text."""
+    import pyarrow as pa
+
+    names = [f.name for f in batch.schema if not _is_number(pa, f.type)]
+    columns = [batch.column(name).to_pylist() for name in names]
+    for place in range(batch.num_rows):
+        yield {name: column[place] for name, column in zip(names, columns, strict=True)}
+
+
+def _is_number(pa: Any, kind: Any) -> bool:
+    return bool(pa.types.is_floating(kind) or pa.types.is_boolean(kind) or pa.types.is_temporal(kind))
+
+
+def _read(row: dict[str, Any]) -> dict[str, Any]:
+    try:
+        return {**row, RECORD: json.loads(row[RECORD])}
+    except (KeyError, TypeError, ValueError):
+        return row
