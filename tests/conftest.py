@@ -49,6 +49,7 @@ TIERS = {
     "tuneloop/data/test_person_names.py": "integration",
     "tuneloop/test_chat.py": "integration",
     "tuneloop/cli/test_train_command.py": "integration",
+    "tuneloop/workflows/forgetting": "integration",
 }
 
 

@@ -15,7 +15,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from tuneloop.data.snapshots import SPLITS
 from tuneloop.errors import DataError
 from tuneloop.history.known_rounds import HashOf
 from tuneloop.tombstones import (
@@ -95,8 +94,13 @@ def plan(workspace: Path, root: Path, request: str, names: Names, *, report: Rep
     wanted = wanted_of(request, workspace, key, names.of_account, names.of_sheet, was_id=was_id)
     wanted = replace(wanted, seals=changed_seals(workspace, wanted))
     gathered = Gathered()
-    files = {path: count for path, count, _ in _walk(workspace, wanted, gathered, names, report)}
-    _note_versions(gathered, files)
+    files: dict[str, int] = {}
+    rows = 0
+    for path, count, _ in _walk(workspace, wanted, gathered, names, report):
+        files[path] = count
+        if gathered.count > rows:
+            gathered.note_version(path)
+            rows = gathered.count
     following = wanted.following(gathered)
     files |= {p: n for p, n, _ in _walk(workspace, following, Gathered(), names, lambda *_: None, only_following=True)}
     found = {path: count for path, count in files.items() if count > 0}
@@ -200,14 +204,6 @@ def _by_place(files: dict[str, int], table: tuple[Place, ...]) -> dict[str, int]
         place = _place_of(path, table)
         counts[place.name if place else OTHER_FILES] += count
     return dict(counts)
-
-
-def _note_versions(gathered: Gathered, files: dict[str, int]) -> None:
-    for path, count in files.items():
-        parts = Path(path).parts
-        if count and len(parts) == 3 and parts[0] == "data" and parts[2].endswith((".parquet", "quarantine.jsonl")):  # noqa: PLR2004
-            split = Path(parts[2]).stem
-            gathered.versions.setdefault(parts[1], set()).add(split if split in {*SPLITS, "private"} else "")
 
 
 def _leave_tombstones(found: Forgetting, by: str, because: str) -> None:

@@ -81,9 +81,10 @@ def _judged(file: Path, wanted: Wanted, gathered: Gathered, *, has_head: bool) -
             if has_head and number == 0 and isinstance(row, dict):
                 touched = bool(wanted.counted(row))
                 yield _line(wanted.blanked(row)) if touched else line, touched
-            elif line.strip() and wanted.takes(row):
-                gathered.add(row)
-                yield b"", True
+            elif line.strip() and (left := wanted.left_of(row)) is not row:
+                if left is None:
+                    gathered.add(row)
+                yield b"" if left is None else _line(left), True
             else:
                 yield line, False
 

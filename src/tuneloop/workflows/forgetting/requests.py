@@ -47,13 +47,14 @@ def wanted_of(
     ids = _ids_like(request)
     rows = [row for row in _rows(workspace) if _is_named(row, ids)]
     if rows or was_id:
-        return Wanted(texts=_own_texts(rows, ids, workspace), ids=ids, name=f"person-{mark(key, 'name', request)[:8]}")
+        return Wanted(texts=_own_texts(rows, ids, workspace), ids=ids, name=_stranger(key, request))
     if len(normalise(request)) < MIN_CHARACTERS:
         raise DataError(
             f"no row has this id, and as words it is too short: give at least {MIN_CHARACTERS} characters, as fewer "
             "stand in too many rows of other people"
         )
-    return Wanted(texts=(normalise(request),), name=_name_for(request, workspace, pseudonym_of, named))
+    name = _name_for(request, workspace, pseudonym_of, named) or _stranger(key, request)
+    return Wanted(texts=(normalise(request),), name=name)
 
 
 def _of_reviewer(pseudonym: str, workspace: Path, pseudonym_of: Callable[[str], str]) -> Wanted:
@@ -68,12 +69,21 @@ def _of_reviewer(pseudonym: str, workspace: Path, pseudonym_of: Callable[[str], 
     return Wanted(texts=texts, name=pseudonym)
 
 
-def _name_for(request: str, workspace: Path, pseudonym_of: Callable[[str], str], named: Callable[[str], str]) -> str:
-    """The pseudonym that answers carry already, where the request is the name of an account."""
+def _name_for(
+    request: str, workspace: Path, pseudonym_of: Callable[[str], str], named: Callable[[str], str]
+) -> str | None:
+    """The pseudonym that answers carry already, where the request is a reviewer's name."""
     for user, names in account_names(workspace / "argilla" / "argilla.db", "users").items():
         if normalise(request) in map(normalise, names):
             return pseudonym_of(user)
-    return named(request)
+    answers = sorted(workspace.glob("review-files/*/.desk/answers.jsonl"))
+    reviewers = {row.get("reviewer") for file in answers for row in read_objects(file)}
+    return named(request) if named(request) in reviewers else None
+
+
+def _stranger(key: bytes, request: str) -> str:
+    """What stands for a whole name of somebody who has reviewed nothing."""
+    return f"person-{mark(key, 'name', normalise(request))[:8]}"
 
 
 def _ids_like(request: str) -> frozenset[str]:

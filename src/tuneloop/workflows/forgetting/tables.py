@@ -25,13 +25,13 @@ def erase_table_rows(file: Path, wanted: Wanted, gathered: Gathered, *, write: b
     from pyarrow import parquet
 
     try:
-        count = sum(len(stay) - sum(stay) for _, stay in _judged(file, wanted, gathered))
+        count = sum(touched for _, touched in _judged(file, wanted, gathered))
         if count and write:
             with rewritten(file) as draft:
                 schema = parquet.read_schema(file)
                 with parquet.ParquetWriter(draft, schema, compression="zstd") as writer:
-                    for batch, stay in _judged(file, wanted, gathered):
-                        writer.write_batch(batch.filter(pa.array(stay, pa.bool_())))
+                    for batch, _ in _judged(file, wanted, gathered):
+                        writer.write_batch(batch)
     except (pa.ArrowException, OSError) as error:
         raise DataError(
             f"{file} cannot be read ({type(error).__name__}), so nobody can say what it holds: restore it from a "
@@ -40,20 +40,38 @@ def erase_table_rows(file: Path, wanted: Wanted, gathered: Gathered, *, write: b
     return count
 
 
-def _judged(file: Path, wanted: Wanted, gathered: Gathered) -> Iterator[tuple[Any, list[bool]]]:
-    """Each batch, and which of its rows stay."""
+def _judged(file: Path, wanted: Wanted, gathered: Gathered) -> Iterator[tuple[Any, int]]:
+    """Each batch as it is to be, and how many of its rows are touched."""
+    import pyarrow as pa
     from pyarrow import parquet
 
     with parquet.ParquetFile(file) as table:
         for batch in table.iter_batches(BATCH_ROWS):
-            stay = []
-            for row in _rows(batch):
+            stay, changed = [], {}
+            for place, row in enumerate(_rows(batch)):
                 read = _read(row)
-                taken = wanted.takes(read)
-                if taken:
+                left = wanted.left_of(read)
+                if left is None:
                     gathered.add(read.get(RECORD, read))
-                stay.append(not taken)
-            yield batch, stay
+                elif left is not read:
+                    changed[place] = left
+                stay.append(left is not None)
+            new = _changed(batch, changed).filter(pa.array(stay, pa.bool_()))
+            yield new, stay.count(False) + len(changed)
+
+
+def _changed(batch: Any, changed: dict[int, dict[str, Any]]) -> Any:
+    """The batch with other texts in these rows."""
+    import pyarrow as pa
+
+    for name in {name for row in changed.values() for name in row}:
+        values = batch.column(name).to_pylist()
+        for place, row in changed.items():
+            is_json = name == RECORD and isinstance(row[name], dict)
+            values[place] = json.dumps(row[name], ensure_ascii=False) if is_json else row[name]
+        kind = batch.schema.field(name)
+        batch = batch.set_column(batch.schema.get_field_index(name), kind, pa.array(values, kind.type))
+    return batch
 
 
 def _rows(batch: Any) -> Iterator[dict[str, Any]]:

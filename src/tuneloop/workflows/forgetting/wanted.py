@@ -21,6 +21,8 @@ MIN_OWN_CHARACTERS = 20
 
 ERASED = "[forgotten]"
 ID_KEYS = frozenset({"id", "record_id", "row_id", "given_id", "of", "item_id", "response_id"})
+LABELS = frozenset({"source", "reviewer", "adjudicator"})
+"""Fields of a row that say where it is from and who spoke: many rows share them, and none is there for them."""
 COPIES = frozenset({"exact_copy", "near_copy"})
 _ESCAPE = re.compile(r"\\u([0-9a-fA-F]{4})|\\([nrt\"'/\\])")
 _SIGNS = {"n": "\n", "r": "\r", "t": "\t"}
@@ -64,8 +66,14 @@ class Wanted:
         return any(map(self.stands_in, strings_in(value)))
 
     def takes(self, row: Any) -> bool:
-        """Whether this row has to go."""
-        return self.is_in(row) or self._is_named(row) or self._follows(row)
+        """Whether this row has to go. Where only a label holds it, such as the name of its source, the row stays."""
+        return self.is_in(_without_labels(row)) or self._is_named(row) or self._follows(row)
+
+    def left_of(self, row: Any) -> Any:
+        """The row as it may stay: as it is, or with other labels; None: not at all."""
+        if self.takes(row):
+            return None
+        return self.blanked(row) if self.is_in(row) else row
 
     def blanked(self, value: Any) -> Any:
         """The value without it: a string, or the lines of it, in which it stands are replaced."""
@@ -131,8 +139,11 @@ class Gathered:
     texts: set[str] = field(default_factory=set, repr=False)
     versions: dict[str, set[str]] = field(default_factory=dict)
     """Data version -> splits that lose rows; "" stands for rows that were set aside."""
+    count: int = 0
 
     def add(self, row: Any) -> None:
+        """Note a row that goes."""
+        self.count += 1
         if not isinstance(row, dict):
             return
         self.texts.update(strings_in(row))
@@ -144,6 +155,13 @@ class Gathered:
             self.rows.add((str(row["source"]), str(given)))
         if isinstance(row.get("messages"), list):
             self.hashes.add(_sketch_of(row))
+
+    def note_version(self, path: str) -> None:
+        """Note that the file of this path in the workspace loses rows."""
+        folder, _, name = path.rpartition("/")
+        if folder.startswith("data/") and name.endswith((".parquet", "quarantine.jsonl")):
+            split = name.removesuffix(".parquet")
+            self.versions.setdefault(folder.removeprefix("data/"), set()).add("" if split == name else split)
 
 
 def _sketch_of(row: dict[str, Any]) -> str:
@@ -166,6 +184,12 @@ def _readings(text: str) -> Iterator[str]:
 
 def _unescaped(match: re.Match[str]) -> str:
     return chr(int(match[1], 16)) if match[1] else _SIGNS.get(match[2], match[2])
+
+
+def _without_labels(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _without_labels(inner) for name, inner in value.items() if name not in LABELS}
+    return [_without_labels(inner) for inner in value] if isinstance(value, list) else value
 
 
 def _words(text: str) -> str:
