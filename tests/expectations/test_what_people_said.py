@@ -18,8 +18,8 @@ from tuneloop.ports import ReviewAnswer
 from tuneloop.recipes import AnswerFormat, Recipe, Training
 from tuneloop.records import Record
 from tuneloop.results import DataReport
-from tuneloop.review.accepting import accept_from_traffic
 from tuneloop.review.collecting import collect
+from tuneloop.workflows.accepted_answers import accept_answers
 
 ANSWER = ReviewAnswer(
     response_id="r",
@@ -58,7 +58,7 @@ def made(folder: Path, mode: str, answers: list[ReviewAnswer], **data: Any) -> D
     write(folder / "pool.jsonl", pool_rows(mode))
     feedback = folder / "ws" / "feedback" / "shop"
     collect(answers, folder=feedback)
-    accept_from_traffic([], folder=feedback)
+    accept_answers([], folder=feedback, checks=recipe.data.checks, key=b"k" * 32)
     return prepare_data(
         recipe,
         root=folder,

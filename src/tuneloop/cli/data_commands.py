@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tuneloop.cli import prune_command
 from tuneloop.errors import DataError
 
 if TYPE_CHECKING:
@@ -31,10 +32,11 @@ def register(app: typer.Typer) -> None:
     data = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
     for name, command in (("log", log), ("show", show), ("diff", diff)):
         data.command(name)(command)
+    prune_command.register(data)
     app.add_typer(
         data,
         name="data",
-        help="Look at data versions: what was made of which sources, what was set aside and why, what changed.",
+        help="Data versions: what was made of which sources, what was set aside, what changed; remove old ones.",
         rich_help_panel="The loop",
     )
 

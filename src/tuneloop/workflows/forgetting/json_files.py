@@ -49,7 +49,9 @@ def erase_strings(file: Path, wanted: Wanted, gathered: Gathered, *, write: bool
 
 
 def read_objects(file: Path) -> Iterator[dict[str, Any]]:
-    """The JSON objects of a JSONL file; other lines are skipped."""
+    """The JSON objects of a JSONL file; other lines are skipped, and a file that is not there has none."""
+    if not file.is_file():
+        return
     with file.open("rb") as lines:
         for line in lines:
             row = _parsed(line)
@@ -67,7 +69,7 @@ def _erase(file: Path, wanted: Wanted, gathered: Gathered, *, write: bool, has_h
     count = sum(1 for _, touched in _judged(file, wanted, gathered, has_head=has_head) if touched)
     if not (count and write):
         return count
-    with _held(file), rewritten(file) as draft, draft.open("wb") as stream:
+    with held(file), rewritten(file) as draft, draft.open("wb") as stream:
         for line, _ in _judged(file, wanted, gathered, has_head=has_head):
             stream.write(line)
     return count
@@ -102,7 +104,7 @@ def _line(row: Any) -> bytes:
 
 
 @contextmanager
-def _held(file: Path) -> Iterator[None]:
+def held(file: Path) -> Iterator[None]:
     """Whoever appends to the file takes the same lock, and looks afterwards whether it is still the same file."""
     with file.open("rb") as stream:
         fcntl.flock(stream, fcntl.LOCK_EX)

@@ -181,8 +181,8 @@ def _comment(file: Path, text: str) -> None:
 def _caches(workspace: Path) -> None:
     m = MARKERS
     generations = AnswerCache(workspace / "generations", model_hash="abc", settings={})
-    generations.add([((n,), CachedAnswer(text, 3, 0.1, is_complete=True)) for n, text in
-                     enumerate([f"as for {m['judge']}", f"A {m['answer']}", "It may well be the mill, my dear", "fine"])])  # fmt: skip
+    answers = [f"as for {m['judge']}", f"A {m['answer']}", "It may well be the mill, my dear", "fine"]
+    generations.add([((n,), CachedAnswer(text, 3, 0.1, is_complete=True)) for n, text in enumerate(answers)])
     judge = AnswerCache(workspace / "judgements", model_hash="judge", settings={})
     judge.add([(b"question", CachedAnswer(f"A: {m['judge']} is better", 3, 0.1, is_complete=True))])
     (workspace / "generations" / "own-answers-1.jsonl").write_text('["hash", -0.5]\n')
@@ -209,8 +209,10 @@ def _rounds(workspace: Path, first: DataReport, second: DataReport) -> None:
     trail = AuditTrail(workspace, "shop", signing_key(workspace))
     with trail.held():
         for step in ("intent", "done"):
-            trail.append(action="promote", step=step, who=m["reviewer"], because=f"as {m['comment']} said",
-                         from_version=None, to_version="1", previous_version=None, model_hash="a", verdict_sha256=None)  # fmt: skip
+            trail.append(
+                action="promote", step=step, who=m["reviewer"], because=f"as {m['comment']} said", from_version=None,
+                to_version="1", previous_version=None, model_hash="a", verdict_sha256=None,
+            )  # fmt: skip
     (workspace / "logs").mkdir()
     (workspace / "logs" / "prefect.log").write_text(f"a line\nfailed at {m['prompt']!r}\nanother\n")
 

@@ -1,4 +1,4 @@
-"""`kill -9` in the middle of forgetting: the same call again finishes, and no manifest is left at odds with its rows."""
+"""`kill -9` in the middle of forgetting: the same call again finishes, and manifests agree with their rows."""
 
 from __future__ import annotations
 
