@@ -24,7 +24,7 @@ from tuneloop.drift.traffic import TrafficRow, append
 from tuneloop.history.rounds import load_rounds
 
 NAME = "tiny-desk"
-PROMPT, ANSWER, CORRECTION = "the Kumquat–Brücke lamp", "a zymurgy lantern", "an Obsidian Teacup, please"
+PROMPT, ANSWER, CORRECTION = "the Kumquat-Brücke lamp", "a zymurgy lantern", "an Obsidian Teacup, please"
 SENT, TYPED, REVIEWER, ASKED = (
     "halcyon turnip seven",
     "periwinkle dropkick",

@@ -70,6 +70,8 @@ def forget(
     with _progress("looking") as report:
         found = plan(workspace, settings.root, request, names, report=report)
     _show(found, console, as_json=as_json, dry_run=dry_run)
+    for url in filter(None, (settings.argilla_url, settings.mlflow_url)):
+        typer.echo(f"not reached: the server at {url}; delete there what it holds", err=True)
     if dry_run or found.is_nothing:
         return
     if not (yes or typer.confirm("Erase all of this? It cannot be undone.", err=True)):
@@ -119,11 +121,20 @@ def _show(found: Forgetting, console: Console, *, as_json: bool, dry_run: bool) 
         say(console, f"nothing in {found.workspace} holds {kind}")
     elif found.unfinished:
         say(console, "this was begun before and did not end; it goes on", style="yellow")
+    for at in found.others_unfinished:
+        say(console, f"another request, of {at}, has not ended: give its command again too", style="bold red")
     for place, count in found.counts.items():
         say(console, f"  {count:>7,}  {place}")
     if found.total:
         said = "would be erased" if dry_run else "to erase"
         say(console, f"{found.total:,} rows, cells or texts in {len(found.files)} files {said}", style="bold")
+    _show_what_stays(found, console)
+
+
+def _show_what_stays(found: Forgetting, console: Console) -> None:
+    """Files that only their owner can erase, models, sources outside, signatures."""
+    from tuneloop.history.data_terminal import say
+
     for path in found.unreadable:
         say(console, f"cannot be erased by this command, delete it yourself: {path}", style="bold red")
     for model in found.models:

@@ -100,3 +100,15 @@ def test_a_workspace_that_is_not_there_is_named(tmp_path):
     result = run(tmp_path / "nowhere", WORDS, "--yes")
     assert result.exit_code == 1
     assert "nowhere" in result.output
+
+
+@pytest.mark.parametrize("word", ["train", "submitted", "rows", "PROMPT"])
+def test_words_that_files_are_written_in_are_refused(workspace, word):
+    result = run(workspace, word, "--yes")
+    assert result.exit_code == 1
+    assert "give more of the text" in result.output
+
+
+def test_a_request_that_has_not_ended_is_pointed_out(workspace):
+    (workspace / "forgotten.jsonl").write_text('{"kind": "begun", "mark": "x", "at": "2026-11-01", "models": []}\n')
+    assert "of 2026-11-01, has not ended" in run(workspace, WORDS, "--dry-run").output

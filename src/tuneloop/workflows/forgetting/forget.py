@@ -62,6 +62,8 @@ class Forgetting:
     unreadable: list[str]
     verdicts: list[str]
     unfinished: bool = False
+    others_unfinished: tuple[str, ...] = ()
+    """When other requests were begun that have not ended."""
 
     @property
     def is_nothing(self) -> bool:
@@ -118,6 +120,7 @@ def plan(workspace: Path, root: Path, request: str, names: Names, *, report: Rep
         unreadable=sorted(path for path, count in files.items() if count < 0),
         verdicts=changed_verdicts(workspace, wanted),
         unfinished=bool(before) and before[-1]["kind"] == "begun",
+        others_unfinished=_others_unfinished(workspace, mark(key, "request", request)),
     )
 
 
@@ -204,6 +207,11 @@ def _by_place(files: dict[str, int], table: tuple[Place, ...]) -> dict[str, int]
         place = _place_of(path, table)
         counts[place.name if place else OTHER_FILES] += count
     return dict(counts)
+
+
+def _others_unfinished(workspace: Path, request_mark: str) -> tuple[str, ...]:
+    last = {e["mark"]: e for e in read_entries(workspace) if e["kind"] in {"begun", "done"}}
+    return tuple(e["at"] for m, e in last.items() if m != request_mark and e["kind"] == "begun")
 
 
 def _leave_tombstones(found: Forgetting, by: str, because: str) -> None:

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from tuneloop.data.forgotten import strings_in
-from tuneloop.data.snapshots import load_rows, read_quarantine
+from tuneloop.data.snapshots import read_quarantine, stream_rows
 from tuneloop.errors import DataError
 from tuneloop.tombstones import mark, normalise
 from tuneloop.workflows.forgetting.databases import account_names
 from tuneloop.workflows.forgetting.json_files import parsed_object, read_objects
+from tuneloop.workflows.forgetting.reserved_words import require_not_reserved
 from tuneloop.workflows.forgetting.wanted import ID_KEYS, MIN_CHARACTERS, MIN_OWN_CHARACTERS, Wanted
 
 PSEUDONYM = re.compile(r"reviewer-[0-9a-f]{12}")
@@ -53,6 +54,7 @@ def wanted_of(
             f"no row has this id, and as words it is too short: give at least {MIN_CHARACTERS} characters, as fewer "
             "stand in too many rows of other people"
         )
+    require_not_reserved([normalise(request)])
     name = _name_for(request, workspace, pseudonym_of, named) or _stranger(key, request)
     return Wanted(texts=(normalise(request),), name=name)
 
@@ -61,6 +63,7 @@ def _of_reviewer(pseudonym: str, workspace: Path, pseudonym_of: Callable[[str], 
     accounts = account_names(workspace / "argilla" / "argilla.db", "users")
     names = {n for user, names in accounts.items() if pseudonym_of(user) == pseudonym for n in names}
     texts = tuple(sorted(t for t in map(normalise, names) if len(t) >= MIN_CHARACTERS))
+    require_not_reserved(texts)
     if not texts:
         raise DataError(
             f"no account of this workspace has the pseudonym {pseudonym} and a name that can be looked for: its "
@@ -94,7 +97,7 @@ def _ids_like(request: str) -> frozenset[str]:
 
 def _rows(workspace: Path) -> Iterator[Any]:
     for file in sorted((workspace / "data").glob("[!.]*/*.parquet")):
-        yield from (record.to_json() for record in load_rows(file))
+        yield from (record.to_json() for record in stream_rows(file))
     for folder in sorted((workspace / "data").glob("[!.]*")):
         if (folder / "quarantine.jsonl").is_file():
             for gone in read_quarantine(folder):
