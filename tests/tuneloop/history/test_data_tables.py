@@ -21,7 +21,7 @@ from tuneloop.history.data_tables import (
 )
 from tuneloop.history.data_terminal import print_diff, print_log, print_manifest, visible
 from tuneloop.history.reasons import MEANINGS, meaning
-from tuneloop.results import Step
+from tuneloop.results import Forgotten, Step
 
 HOSTILE = "[/red] [link=http://x]y[/] <script>alert(1)</script> | ![](http://evil/x.png) \x1b[2J"
 
@@ -154,3 +154,13 @@ def test_control_and_direction_characters_and_half_surrogates_are_written_out():
 def test_a_reason_that_nobody_described_is_its_own_description():
     assert meaning("quite_new") == "quite new"
     assert all(text.endswith(".") and name.islower() for name, text in MEANINGS.items())
+
+
+def test_forgotten_rows_are_accounted_for_and_shown():
+    gone = Forgotten(at="2026-11-01", rows={"train": 2}, files={})
+    whole = make_manifest("v")
+    rows = {**whole.rows, "train": whole.rows["train"] - 2}
+    assert problems(whole.model_copy(update={"rows": rows})) != problems(whole)
+    left = whole.model_copy(update={"rows": rows, "forgotten": gone})
+    assert problems(left) == problems(whole)
+    assert "2 forgotten since" in verdict(left)

@@ -16,7 +16,8 @@ SERVERS = """
     submitted pending completed draft discarded ready annotator owner admin overlap strategy min_submitted values label
     suggestion response record running scheduled failed crashed cancelled cancelling paused finished killed active
     deleted messages content user assistant system train validation test private quarantine value name kind source
-    prompt answer mlflow prefect argilla champion candidate previous promotion_seal served_path model_hash verdict_sha256
+    prompt answer mlflow prefect argilla champion candidate previous promotion_seal served_path model_hash
+    verdict_sha256
 """
 
 
