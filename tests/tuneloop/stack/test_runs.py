@@ -1,3 +1,4 @@
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -7,11 +8,9 @@ from tests.tuneloop.stack.building import layout_in
 from tests.tuneloop.stack.fakes import FakePools, FakeRun
 from tuneloop.stack.runs import dead_runs, lost_crashes
 
-NOW = datetime.now(UTC)
-
 
 def ago(seconds):
-    return (NOW - timedelta(seconds=seconds)).isoformat()
+    return (datetime.now(UTC) - timedelta(seconds=seconds)).isoformat()
 
 
 @pytest.fixture
@@ -26,7 +25,7 @@ def ids(found):
 @pytest.mark.parametrize("state_type", ["RUNNING", "CANCELLING"])
 def test_a_run_without_a_process_is_dead(layout, state_type):
     pools = FakePools(runs={"cpu": [FakeRun("r1", state_type=state_type)]})
-    assert ids(dead_runs(pools, "cpu", layout, worker_since=NOW.timestamp())) == ["r1"]
+    assert ids(dead_runs(pools, "cpu", layout, worker_since=time.time())) == ["r1"]
 
 
 @pytest.mark.parametrize("state_type", ["COMPLETED", "SCHEDULED", "PAUSED", "CRASHED"])
@@ -42,7 +41,7 @@ def test_a_run_that_holds_no_slot_is_left_alone(layout, state_type):
 )
 def test_a_pending_run_is_dead_when_nobody_is_starting_it(layout, pending_for, worker_up_for, is_dead):
     pools = FakePools(runs={"cpu": [FakeRun("r1", state_type="PENDING", state_since=ago(pending_for))]})
-    since = None if worker_up_for is None else NOW.timestamp() - worker_up_for
+    since = None if worker_up_for is None else time.time() - worker_up_for
     assert bool(dead_runs(pools, "cpu", layout, worker_since=since)) is is_dead
 
 
