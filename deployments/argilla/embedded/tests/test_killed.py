@@ -25,6 +25,7 @@ class Aftermath:
     dataset: Dataset
     annotator: Annotator
     session: dict[str, str]
+    owner_session: dict[str, str]
     owner_id: str
     killed: list[psutil.Process]
     listener: Inbox
@@ -44,7 +45,8 @@ def aftermath(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aftermath]:
         annotator = dataset.annotator()
         annotator.respond(first, quality=4)
         listener.wait_for(1)
-        session, owner_id = _log_in(server, "owner-password"), server.client().get("/me").json()["id"]
+        session = _log_in(server, "a-long-password", annotator.username)
+        owner_session, owner_id = _log_in(server, "owner-password"), server.client().get("/me").json()["id"]
         killed = server.family()
         server.end(signal.SIGKILL)
         psutil.wait_procs(killed, timeout=5)
@@ -53,13 +55,13 @@ def aftermath(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aftermath]:
         server.environment |= NEW_OWNER
         server.start()
         dataset = Dataset(dataset.id, dataset.workspace_id, server.client(NEW_OWNER["ARGILLA_OWNER_API_KEY"]), server)
-        yield Aftermath(server, dataset, annotator, session, owner_id, killed, listener)
+        yield Aftermath(server, dataset, annotator, session, owner_session, owner_id, killed, listener)
     if server.process.poll() is None:
         server.end()
 
 
-def _log_in(server: Server, password: str) -> dict[str, str]:
-    answer = httpx.post(f"{server.url}/api/v1/token", data={"username": "owner", "password": password})
+def _log_in(server: Server, password: str, username: str = "owner") -> dict[str, str]:
+    answer = httpx.post(f"{server.url}/api/v1/token", data={"username": username, "password": password})
     return {"Authorization": f"Bearer {answer.raise_for_status().json()['access_token']}"}
 
 
@@ -100,13 +102,14 @@ def test_lost_texts_and_vectors_are_indexed_again(aftermath: Aftermath) -> None:
 
 def test_people_stay_logged_in(aftermath: Aftermath) -> None:
     me = httpx.get(f"{aftermath.server.url}/api/v1/me", headers=aftermath.session)
-    assert me.json()["username"] == "owner"
+    assert me.json()["username"] == aftermath.annotator.username
 
 
 def test_the_owner_follows_the_environment(aftermath: Aftermath) -> None:
     assert aftermath.dataset.client.get("/me").json()["id"] == aftermath.owner_id
     old_key = {"X-Argilla-Api-Key": OWNER_KEY}
     assert httpx.get(f"{aftermath.server.url}/api/v1/me", headers=old_key).status_code == 401
+    assert httpx.get(f"{aftermath.server.url}/api/v1/me", headers=aftermath.owner_session).status_code == 401
     assert _log_in(aftermath.server, NEW_OWNER["ARGILLA_OWNER_PASSWORD"])
 
 

@@ -116,7 +116,8 @@ def test_a_users_body_has_a_limit_as_well(server: Server, role: str, allowance: 
         connection.sendall(f"{head}Content-Length: {allowance.body_bytes + 1}\r\n\r\n".encode())
         assert int(connection.recv(1000).split()[1]) == 413
     body = b" " * (allowance.body_bytes - 2) + b"{}"
-    assert httpx.post(server.url + path, content=body, headers={"X-Argilla-Api-Key": key}).status_code == 422
+    answer = httpx.post(server.url + path, content=body, headers={"X-Argilla-Api-Key": key}, timeout=60)
+    assert answer.status_code == 422
 
 
 def test_a_bulk_with_pictures_is_taken(server: Server) -> None:
