@@ -28,7 +28,8 @@ class Stranger:
             connection = self._connections.setdefault(port, http.client.HTTPConnection(ADDRESS, port, timeout=60))
             try:
                 body = b"{}" if method in {"POST", "PUT", "PATCH"} else None
-                connection.request(method, path, body, {"Content-Type": "application/json"} if body else {})
+                headers = {"Accept": "text/html,*/*", **({"Content-Type": "application/json"} if body else {})}
+                connection.request(method, path, body, headers)
                 answer = connection.getresponse()
                 return answer.status, hashlib.sha256(answer.read()).hexdigest()
             except (OSError, http.client.HTTPException):

@@ -75,8 +75,8 @@ PUBLIC = {
         Public("GET HEAD", "/api/v1/(settings|oauth2/providers)", "what the login page shows"),
         Public("POST", "/api/v1/token", "the login itself"),
         Public("GET HEAD", "(/api/v1)?/openapi[.]json", "upstream's list of routes, the same everywhere"),
-        Public("GET HEAD", "/|/(?!api/|share).*", "the page and its static files: asks for the login"),
-        Public("GET HEAD", "/docs|/api|/api/", "lead to a page that is off"),
+        Public("GET HEAD", "/docs|/api", "lead to a page that is off"),
+        Public("GET HEAD", "/(?!api/v1(/|$)).*", "the page and its static files: asks for the login, see below"),
     ),
     "argilla-valkey": (),
 }
@@ -202,13 +202,19 @@ def test_a_stranger_is_refused_on_every_route_of(stack: Running, name: str, at_l
     assert unexpected(stack, name, [*known.http, *USUAL, *pages, *known.websocket]) == []
 
 
-def test_outside_its_api_prefect_shows_everybody_the_same_page(stack: Running) -> None:
-    paths = ["/", "/runs", "/no/such/page", "/ui-settings", "/metrics", "/admin", f"/flow-runs/flow-run/{ANY_ID}"]
-    digests = [d for _, d in as_a_stranger(ask=[(stack.port("prefect"), "GET", p) for p in paths])["answers"]]
-    assert len({d for d, path in zip(digests, paths, strict=True) if path != "/ui-settings"}) == 1
+@pytest.mark.parametrize("name", ["prefect", "argilla"])
+def test_outside_its_api_a_stranger_is_shown_one_and_the_same_page(stack: Running, name: str, tmp_path: Path) -> None:
+    more = ["/runs", f"/flow-runs/flow-run/{ANY_ID}", "/share-your-progress?dataset_name=x&dataset_id=x&user_name=x"]
+    paths = ["/", *USUAL, *more, *(path for path in routes(stack, name, tmp_path).http if "/api/" not in path)]
+    asked = [path for path in paths if not path.startswith(("/api/v1/", "/ui-settings", "/openapi.json"))]
+    answers = as_a_stranger(ask=[(stack.port(name), "GET", path) for path in asked])["answers"]
+    page = answers[0][1]
+    assert [path for path, (status, d) in zip(asked, answers, strict=True) if status == 200 and d != page] == []
+
+
+def test_prefect_tells_its_page_that_there_is_a_login(stack: Running) -> None:
     settings = httpx.get(f"{stack.state.url('prefect')}/ui-settings", trust_env=False).json()
-    assert settings["auth"] == "BASIC"
-    assert settings["csrf_enabled"] is True
+    assert (settings["auth"], settings["csrf_enabled"]) == ("BASIC", True)
 
 
 def test_the_job_queue_answers_nothing_without_its_password(stack: Running) -> None:

@@ -39,7 +39,7 @@ log = logging.getLogger("tuneloop.access")
 class Route:
     """Methods on the paths that `path` matches as a whole. GET includes HEAD.
 
-    `public` needs no login. `max_body_bytes` None: as large as it comes.
+    `public` needs no login and takes no body. `max_body_bytes` None: as large as it comes.
     """
 
     methods: frozenset[str]
@@ -100,14 +100,14 @@ class AccessControl:
         method = _method(scope)
         found = self._route(method, scope["path"])
         if found is not None and found.public:
-            return None
+            return _size_refusal(0, headers)
         if self._comes_from_elsewhere(method, headers):
             return HTTPStatus.FORBIDDEN
         if not self._is_logged_in(headers):
             return HTTPStatus.UNAUTHORIZED
         if found is None:
             return HTTPStatus.NOT_FOUND
-        return _size_refusal(found, headers)
+        return _size_refusal(found.max_body_bytes, headers)
 
     def _route(self, method: str, path: str) -> Route | None:
         if _AMBIGUOUS.match(path):
@@ -147,13 +147,13 @@ def _single_headers(headers: Sequence[tuple[bytes, bytes]]) -> dict[str, str] | 
     return found
 
 
-def _size_refusal(found: Route, headers: Mapping[str, str]) -> HTTPStatus | None:
-    if found.max_body_bytes is None:
+def _size_refusal(max_body_bytes: int | None, headers: Mapping[str, str]) -> HTTPStatus | None:
+    if max_body_bytes is None:
         return None
     if "transfer-encoding" in headers:
         return HTTPStatus.LENGTH_REQUIRED
     length = headers.get("content-length", "0")
-    too_large = not length.isdecimal() or int(length) > found.max_body_bytes
+    too_large = not length.isdecimal() or int(length) > max_body_bytes
     return HTTPStatus.REQUEST_ENTITY_TOO_LARGE if too_large else None
 
 

@@ -212,6 +212,13 @@ def test_a_body_has_to_tell_its_length_and_to_be_short_where_it_is_held_in_memor
     assert asked("PUT", "/api/files/x", content=parts()).status_code == 200
 
 
+def test_what_is_public_takes_no_body_that_a_stranger_could_fill_the_memory_with(asked):
+    for method in ("GET", "HEAD"):
+        assert asked(method, "/health", login=None, content=b"x").status_code == 413
+        assert asked(method, "/health", login=None, headers={"transfer-encoding": "chunked"}).status_code == 411
+        assert asked(method, "/health", login=None, headers={"content-length": "0"}).status_code == 200
+
+
 def websocket(path, headers=()):
     """What the application behind was asked for, and what was sent instead."""
     reached, sent = [], []
