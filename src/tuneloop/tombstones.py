@@ -32,8 +32,10 @@ _WORD = 2**64
 
 def normalise(text: str) -> str:
     """The form in which texts are compared: NFKC, without upper case, one blank for any white space."""
-    folded = text.casefold() if text.isascii() else unicodedata.normalize("NFKC", text).casefold()
-    return " ".join((folded if folded.isascii() else unicodedata.normalize("NFKC", folded)).split())
+    if text.isascii():
+        return " ".join(text.lower().split())
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    return " ".join(unicodedata.normalize("NFKC", folded).split())
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,8 @@ from tuneloop.errors import DataError, ServiceError
 from tuneloop.workflows.forgetting.wanted import Gathered, Wanted
 
 ACCOUNT = ("username", "first_name", "last_name")
-_BUSY_SECONDS = 10.0
 _BATCH = 1000
+_PIECE, _OVERLAP = 1 << 20, 4096
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,8 @@ class Database:
     rows: frozenset[str] = frozenset()
     accounts: str | None = None
     pseudonym_of: Callable[[str], str] | None = None
+    busy_seconds: float = 10.0
+    """How long another process may hold the database."""
 
     def __call__(self, file: Path, wanted: Wanted, gathered: Gathered, *, write: bool) -> int:
         """How many rows hold it; with `write`, they are erased, and so is all that the file had deleted before.
@@ -41,8 +43,9 @@ class Database:
             ServiceError: a server is still at work with it. DataError: it is damaged.
         """
         try:
-            with closing(_opened(file, write=write)) as base:
+            with closing(_opened(file, self.busy_seconds, write=write)) as base:
                 count = self._erase(base, wanted, gathered, write=write)
+                count = count or int(not write and lingers(file, wanted))
                 if write:
                     base.execute("VACUUM")
                     base.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -92,6 +95,22 @@ class Database:
         return {"username": name, "first_name": name, "last_name": None, **locked}
 
 
+def lingers(file: Path, wanted: Wanted) -> bool:
+    """Whether the bytes of the database still hold what no row holds any more: free pages, or the log of writes."""
+    companions = [file.with_name(f"{file.name}{ending}") for ending in ("", "-wal", "-journal")]
+    return any(_stands_in_bytes(path, wanted) for path in companions if path.is_file())
+
+
+def _stands_in_bytes(path: Path, wanted: Wanted) -> bool:
+    with path.open("rb") as stream:
+        tail = b""
+        for piece in iter(lambda: stream.read(_PIECE), b""):
+            if wanted.stands_in((tail + piece).decode("utf-8", "replace")):
+                return True
+            tail = piece[-_OVERLAP:]
+    return False
+
+
 def account_names(file: Path, table: str) -> dict[str, tuple[str, ...]]:
     """User id -> the names of an account; none where there is no such database."""
     if not file.is_file():
@@ -101,9 +120,9 @@ def account_names(file: Path, table: str) -> dict[str, tuple[str, ...]]:
     return {str(uuid.UUID(str(user))): tuple(n for n in names if n) for user, *names in rows}
 
 
-def _opened(file: Path, *, write: bool) -> sqlite3.Connection:
+def _opened(file: Path, busy_seconds: float = 10.0, *, write: bool) -> sqlite3.Connection:
     mode = "rw" if write else "ro"
-    base = sqlite3.connect(f"{file.absolute().as_uri()}?mode={mode}", uri=True, timeout=_BUSY_SECONDS)
+    base = sqlite3.connect(f"{file.absolute().as_uri()}?mode={mode}", uri=True, timeout=busy_seconds)
     base.isolation_level = None
     if write:
         base.execute("PRAGMA secure_delete = ON")

@@ -174,6 +174,8 @@ def _walk(
             if write:
                 delete(file)
             continue
+        if following and not _is_to_be_written(path, place, following):
+            continue
         this = more if place is not None and place.follows else wanted
         yield path, _erased(file, place, this, gathered, write=write), place
         report(number, len(chosen))
@@ -183,12 +185,14 @@ def _erased(file: Path, place: Place | None, wanted: Wanted, gathered: Gathered,
     erase = place.erase if place is not None else eraser_of(file)
     if erase is None:
         return -1 if place is None and wanted.stands_in(file.read_bytes().decode("utf-8", "replace")) else 0
-    is_version = file.parent.parent.name == "data" and file.suffix in {".parquet", ".jsonl"}
-    if not write or isinstance(erase, Database):
-        return erase(file, wanted, gathered, write=write)
-    if is_version and erase(file, wanted, gathered, write=False):
+    if write and file.parent.parent.name == "data" and file.suffix in {".parquet", ".jsonl"}:
         open_version(file.parent)
-    return erase(file, wanted, gathered, write=True)
+    return erase(file, wanted, gathered, write=write)
+
+
+def _is_to_be_written(path: str, place: Place | None, found: Forgetting) -> bool:
+    """What was found, and every database: those are written anew in any case."""
+    return path in found.files or (place is not None and isinstance(place.erase, Database))
 
 
 def _ordered(workspace: Path, table: tuple[Place, ...]) -> list[tuple[Path, Place | None]]:

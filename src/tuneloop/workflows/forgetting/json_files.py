@@ -48,13 +48,13 @@ def erase_strings(file: Path, wanted: Wanted, gathered: Gathered, *, write: bool
     return count
 
 
-def read_objects(file: Path) -> Iterator[dict[str, Any]]:
-    """The JSON objects of a JSONL file; other lines are skipped, and a file that is not there has none."""
+def read_objects(file: Path, *, holding: str = "") -> Iterator[dict[str, Any]]:
+    """The JSON objects of a JSONL file, or those in whose line `holding` stands. Other lines are skipped."""
     if not file.is_file():
         return
     with file.open("rb") as lines:
         for line in lines:
-            row = _parsed(line)
+            row = _parsed(line) if holding in line.decode(CODING, "replace") else None
             if isinstance(row, dict):
                 yield row
 
@@ -79,6 +79,9 @@ def _judged(file: Path, wanted: Wanted, gathered: Gathered, *, has_head: bool) -
     """Each line as it is to be (empty: it goes), and whether that is another than it was."""
     with file.open("rb") as lines:
         for number, line in enumerate(lines):
+            if not wanted.may_be_in(line.decode(CODING, "replace")):
+                yield line, False
+                continue
             row = _parsed(line)
             if has_head and number == 0 and isinstance(row, dict):
                 touched = bool(wanted.counted(row))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from tuneloop.data.forgotten import strings_in
-from tuneloop.data.snapshots import read_quarantine, stream_rows
 from tuneloop.errors import DataError
 from tuneloop.tombstones import mark, normalise
 from tuneloop.workflows.forgetting.databases import account_names
@@ -46,7 +46,8 @@ def wanted_of(
     if PSEUDONYM.fullmatch(request):
         return _of_reviewer(request, workspace, pseudonym_of)
     ids = _ids_like(request)
-    rows = [row for row in _rows(workspace) if _is_named(row, ids)]
+    bare = json.dumps(request.removeprefix("traffic/"), ensure_ascii=False)[1:-1]
+    rows = [row for row in _rows(workspace, bare) if _is_named(row, ids)]
     if rows or was_id:
         return Wanted(texts=_own_texts(rows, ids, workspace), ids=ids, name=_stranger(key, request))
     if len(normalise(request)) < MIN_CHARACTERS:
@@ -95,16 +96,20 @@ def _ids_like(request: str) -> frozenset[str]:
     return frozenset({request, bare, f"traffic/{bare}"})
 
 
-def _rows(workspace: Path) -> Iterator[Any]:
+def _rows(workspace: Path, holding: str = "") -> Iterator[Any]:
+    """Rows of data versions, of what was set aside, of traffic and feedback; those in which `holding` stands."""
+    from pyarrow import parquet
+
     for file in sorted((workspace / "data").glob("[!.]*/*.parquet")):
-        yield from (record.to_json() for record in stream_rows(file))
+        with parquet.ParquetFile(file) as table:
+            for batch in table.iter_batches(columns=["record"]):
+                yield from (json.loads(text) for text in batch.column(0).to_pylist() if holding in text)
     for folder in sorted((workspace / "data").glob("[!.]*")):
-        if (folder / "quarantine.jsonl").is_file():
-            for gone in read_quarantine(folder):
-                yield {"record_id": gone.record_id, "raw": gone.raw, "id": f"{gone.source}:{gone.line}"}
+        for gone in read_objects(folder / "quarantine.jsonl", holding=holding):
+            yield {**gone, "id": f"{gone.get('source')}:{gone.get('line')}"}
     for pattern in ("traffic/*.jsonl", "feedback/*/*.jsonl", "feedback/*/sets/*.jsonl"):
         for file in sorted(workspace.glob(pattern)):
-            yield from read_objects(file)
+            yield from read_objects(file, holding=holding)
 
 
 def _is_named(row: Any, ids: frozenset[str]) -> bool:

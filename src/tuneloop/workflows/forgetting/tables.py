@@ -49,6 +49,10 @@ def _judged(file: Path, wanted: Wanted, gathered: Gathered) -> Iterator[tuple[An
         for batch in table.iter_batches(BATCH_ROWS):
             stay, changed = [], {}
             for place, row in enumerate(_rows(batch)):
+                raw = row.get(RECORD)
+                if isinstance(raw, str) and not wanted.may_be_in(f"{raw} {row.get('id')} {row.get('cluster')}"):
+                    stay.append(True)
+                    continue
                 read = _read(row)
                 left = wanted.left_of(read)
                 if left is None:
