@@ -21,8 +21,9 @@ from pathlib import Path
 from typing import Any
 
 TEXT = {".json", ".jsonl", ".html", ".md", ".txt", ".log", ".csv", ".path", ".yaml", ".yml", ".toml", ".conf", ".key"}
-TEXT |= {".lock", ".secret", ".cfg", ".pid", ".aof", ".manifest", ""}
-RAW = {".safetensors", ".bin", ".png", ".rdb", ".sock", ".npy", ".npz", ".gguf"}
+TEXT |= {".lock", ".secret", ".cfg", ".pid", ".aof", ".manifest", ".jinja", ".js", ".css", ".svg", ".map", ""}
+RAW = {".safetensors", ".bin", ".png", ".rdb", ".sock", ".npy", ".npz", ".gguf", ".pt", ".pth"}
+RAW |= {".ico", ".woff", ".woff2", ".ttf", ".gif", ".jpg", ".webp"}
 
 
 def found_in(workspace: Path, marker: str) -> list[str]:
