@@ -24,6 +24,7 @@ from tuneloop.data.staging import record_of, rejection_line, remove_stale
 from tuneloop.errors import DataError
 from tuneloop.records import Record, Rejection, Split, content_hash
 from tuneloop.results import DataManifest
+from tuneloop.whole_files import force_to_disk
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +65,10 @@ def write_snapshot(
         manifest, page = describe(version, _known(folder))
         _write_private(partial / "manifest.json", manifest.model_dump_json(indent=2))
         _write_private(partial / "report.html", page)
+        for file in (*partial.glob("*.parquet"), partial):
+            force_to_disk(file)
         _move(partial, folder)
+        force_to_disk(parent)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return folder
@@ -100,14 +104,17 @@ def load_manifest(folder: Path) -> DataManifest:
     """What is known of a data version.
 
     Raises:
-        DataError: there is no such version, or another release of tuneloop wrote it.
+        DataError: there is no such version, or its manifest is damaged or of another release of tuneloop.
     """
     try:
         return DataManifest.model_validate_json((folder / "manifest.json").read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise DataError(f"there is no data version at {folder}; run the validation first") from error
     except ValidationError as error:
-        raise DataError(f"{folder} was written by another release of tuneloop; run the validation again") from error
+        raise DataError(
+            f"{folder / 'manifest.json'} is damaged, or was written by another release of tuneloop; run the validation "
+            "again"
+        ) from error
 
 
 def list_manifests(workspace: Path, recipe: str | None = None) -> list[DataManifest]:
@@ -198,11 +205,13 @@ def _known(folder: Path) -> DataManifest | None:
 
 
 def _write_private(path: Path, text: str | Iterable[str]) -> None:
-    """Into a file of mode 0600 from its first byte on (mkstemp), then in one step to its name."""
+    """Into a file of mode 0600 from its first byte on (mkstemp), and when the disk has it, in one step to its name."""
     handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
     try:
         with os.fdopen(handle, "w", encoding="utf-8", errors="surrogatepass") as file:
             file.writelines([text] if isinstance(text, str) else text)
+            file.flush()
+            os.fsync(file.fileno())
         Path(name).replace(path)
     finally:
         Path(name).unlink(missing_ok=True)
@@ -218,3 +227,4 @@ def _move(partial: Path, folder: Path) -> None:
             raise
         for name in ("quarantine.jsonl", "report.html", "manifest.json"):  # the manifest last: it is what is looked for
             (partial / name).replace(folder / name)
+        force_to_disk(folder)

@@ -45,6 +45,8 @@ class TrainingReport(Result):
     adapter: str
     model: str
     model_hash: str
+    adapter_hash: str = ""
+    """Over all files of the adapter's folder; "" in reports from before it was kept."""
     base_hash: str
     data_version: str
     quantised_layers: int

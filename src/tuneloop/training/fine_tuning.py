@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuneloop.chat import example_ids, load_tokenizer, prompt_format
+from tuneloop.folder_digests import contents_hash, file_digests
 from tuneloop.recipes import Training
 from tuneloop.records import Record, content_hash
 from tuneloop.results import Cost, Estimate, LossPoint, TrainingReport
@@ -209,15 +210,21 @@ def _save(built: Built, state: Any, base: Path, out: Path, config: Training, pro
     model, taken = built.trainer.accelerator.unwrap_model(built.trainer.model), built.loaded.taken
     if config.method == "full":
         save_model(model, base, out / "model")
-        return {"adapter": str(out / "model"), "model": str(out / "model"), "model_hash": folder_hash(out / "model")}
+        return {
+            "adapter": str(out / "model"),
+            "adapter_hash": contents_hash(file_digests(out / "model")),
+            "model": str(out / "model"),
+            "model_hash": folder_hash(out / "model"),
+        }
     trained = sum(p.nbytes for p in model.parameters() if p.requires_grad)
     with written_whole(out / "adapter", trained) as unfinished:
         save_adapter(model, taken, unfinished, state)
+    adapter = {"adapter": str(out / "adapter"), "adapter_hash": contents_hash(file_digests(out / "adapter"))}
     if not probes:
-        return {"adapter": str(out / "adapter"), "model": "", "model_hash": ""}
+        return {**adapter, "model": "", "model_hash": ""}
     merge = merge_adapter(base, out / "adapter", out / "model", config, probes)
     return {
-        "adapter": str(out / "adapter"),
+        **adapter,
         "model": str(out / "model"),
         "model_hash": folder_hash(out / "model"),
         "merge_max_logit_difference": merge.rounding.max_logit,

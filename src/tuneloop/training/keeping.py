@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from tuneloop.errors import TrainingError
 from tuneloop.results import TrainingReport
 
@@ -30,11 +32,32 @@ TORCH_CANNOT_WRITE = "inline_container.cc"
 
 
 def finished_report(out: Path, fingerprint: str) -> TrainingReport | None:
-    """The report in `out`, if a run with these arguments has ended there."""
+    """The report in `out`, if a run with these arguments has ended there and its folders are still there.
+
+    Raises:
+        TrainingError: the report is damaged.
+    """
     if not (_noted(out) == fingerprint and (out / REPORT).is_file()):
         return None
     shutil.rmtree(out / CHECKPOINTS, ignore_errors=True)  # it may have been killed while it removed them
-    return TrainingReport.model_validate_json((out / REPORT).read_text(encoding="utf-8"))
+    report = read_report(out / REPORT)
+    # A model that was deleted, or moved with its folder, is made again.
+    return report if all(Path(path).is_dir() for path in (report.adapter, report.model) if path) else None
+
+
+def read_report(file: Path) -> TrainingReport:
+    """The report of a finished run.
+
+    Raises:
+        TrainingError: it is damaged.
+    """
+    try:
+        return TrainingReport.model_validate_json(file.read_bytes())
+    except ValidationError as error:
+        raise TrainingError(
+            f"the report of a training run, {file}, is damaged, or of another release of tuneloop: bring it back from "
+            "a backup, or delete it, and the run is made again"
+        ) from error
 
 
 def start_or_go_on(out: Path, fingerprint: str) -> None:

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from tuneloop import __version__
 from tuneloop.errors import ModelError
+from tuneloop.folder_digests import contents_hash, file_digests
 from tuneloop.results import TrainingReport
 from tuneloop.training.base_models import Origin, folder_hash, origin_of
 from tuneloop.training.export.card import model_card
@@ -147,6 +148,8 @@ def _require_whole(report: TrainingReport) -> None:
         return
     if not all((Path(report.adapter) / name).is_file() for name in ADAPTER_FILES):
         raise ModelError(f"the run's adapter is not at {report.adapter} any more; train it again")
+    if report.adapter_hash and contents_hash(file_digests(Path(report.adapter))) != report.adapter_hash:
+        raise ModelError(f"{report.adapter} is not the adapter that was trained: its files changed; train it again")
     base = _base_of(report)
     if not base.is_dir() or folder_hash(base) != report.base_hash:
         raise ModelError(f"{base} is not there or not the base that {report.adapter} was trained on; restore it")

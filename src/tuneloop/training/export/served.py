@@ -86,6 +86,20 @@ def artefact_hash(folder: Path) -> str:
     return total.hexdigest()
 
 
+def require_hash(folder: Path, wanted: str) -> None:
+    """Make sure that the model in a folder is the one that is meant, before it answers anything.
+
+    Raises:
+        ModelError: it is gone, or another one.
+    """
+    found = artefact_hash(folder) if folder.is_dir() else "no model"
+    if found != wanted:
+        raise ModelError(
+            f"{folder} does not hold the model that it should (hash {found[:12]}, expected {wanted[:12]}): bring it "
+            "back from a backup, or delete the folder of the run and train it again"
+        )
+
+
 def _known_hash(folder: Path, model_hash: str) -> str | None:
     """Of the artefact in `folder`; None if there is none, or it was made of another model."""
     file = folder / MADE_OF

@@ -12,6 +12,7 @@ import pytest
 
 from tests.tuneloop.training.export.test_merging import PROBES, make_adapter
 from tuneloop.errors import ModelError
+from tuneloop.folder_digests import contents_hash, file_digests
 from tuneloop.recipes import Model, Training
 from tuneloop.results import Cost, TrainingReport
 from tuneloop.training.base_models import folder_hash, prepare_base
@@ -102,6 +103,19 @@ def test_a_model_that_changed_after_it_was_judged_is_not_exported(
     with pytest.raises(ModelError, match="not the model that was evaluated"):
         export(run.model_copy(update={"model": str(other)}), workspace, tmp_path / "out", "merged")
     assert not (tmp_path / "out").exists()
+
+
+def test_an_adapter_that_changed_after_it_was_trained_is_not_exported(
+    run: TrainingReport, workspace: Path, tmp_path: Path
+) -> None:
+    adapter = shutil.copytree(run.adapter, tmp_path / "adapter")
+    hashes = {"adapter": str(adapter), "adapter_hash": contents_hash(file_digests(adapter))}
+    changed = run.model_copy(update=hashes)
+    export(changed, workspace, tmp_path / "out", "adapter")
+    with (adapter / "adapter_model.safetensors").open("ab") as file:
+        file.write(b"\0")
+    with pytest.raises(ModelError, match="not the adapter that was trained"):
+        export(changed, workspace, tmp_path / "other", "adapter")
 
 
 def test_a_folder_that_no_export_wrote_is_left_alone_and_an_old_export_is_replaced(
