@@ -22,20 +22,22 @@ from tasks.evaluation_display import keep_model_card
 from tasks.opinions import opinions_on
 from tasks.private_test import private_score
 from tasks.publishing import publish_data_sample, publish_round_sets
-from tasks.registry import champion_of, decline, promote, register
+from tasks.registry import champion_of, decline, lost, promote, register
 from tasks.review_prompts import check_review
 from tasks.review_report import show_review
 from tasks.rounds import keep_round
 from tasks.served import served_of
 from tasks.training import base_model, start_of, trained_model, training_key
+from tuneloop.folder_digests import file_digests
 from tuneloop.history.environment import environment_of
 from tuneloop.history.known_recipes import note_recipe
-from tuneloop.history.promotion_checks import served_by
-from tuneloop.history.rounds import begin_round, find_round, load_rounds, one_turn_at_a_time
+from tuneloop.history.rounds import begin_round, find_round, load_rounds, one_turn_at_a_time, served_by
+from tuneloop.history.sealed_folders import seal_folders
+from tuneloop.history.verdict_signature import signing_key
 from tuneloop.recipes import Recipe
 from tuneloop.results import DataReport, FeedbackReport, Round
 from tuneloop.training.base_models import folder_hash
-from tuneloop.training.export.served import require_engine
+from tuneloop.training.export.served import artefact_hash, require_engine
 
 Trigger = Literal["manual", "schedule", "drift", "feedback"]
 
@@ -58,6 +60,7 @@ def retraining_cycle(recipe: str = "deployments/recipes/support-desk.yaml", trig
 def turn(spec: Recipe, recipe: str, trigger: Trigger) -> None:
     """Collect and validate; train only what has not been trained; finish what was cut off or has been decided."""
     require_engine(spec.evaluation.artefact)
+    champion_of(spec.name)  # a registry that says something else than the audit trail is told before hours of work
     base = base_model(spec.model)
     check_review(spec)
     for asked in asked_rounds(spec.name):
@@ -72,6 +75,8 @@ def turn(spec: Recipe, recipe: str, trigger: Trigger) -> None:
     publish_data_sample(spec, data)
     key = training_key(spec, folder_hash(Path(base)), data.version)
     round_ = find_round(load_rounds(wiring.workspace(), spec.name), training_key=key)
+    if round_ is not None and round_.complete and (gone := lost(round_)):
+        round_ = None if gone == "model" else round_.model_copy(update={"complete": False})
     if round_ is None:
         round_ = train_and_judge(spec, trigger, base, data, feedback)
     elif round_.complete:
@@ -133,7 +138,10 @@ def judged_again(spec: Recipe) -> Round | None:
 
 
 def finish(spec: Recipe, recipe: str, base: str, round_: Round) -> None:
-    """Register, promote, put before people. Each step is idempotent: a round that was cut off is simply finished."""
+    """Seal, register, promote, put before people. Each step is idempotent: a round that was cut off is simply
+    finished."""
+    key = signing_key(wiring.workspace())
+    round_ = seal_folders(round_, key=key, digests_of=file_digests, hash_of=artefact_hash)
     pages = [*keep_round(round_), keep_model_card(round_, Path(base))]
     run_id, version = register(spec, round_, [*map(str, pages), str(wiring.settings().root / recipe)])
     private_test = None

@@ -23,6 +23,7 @@ from tuneloop.evaluation.soundness import Trained, soundness_of
 from tuneloop.evaluation.suites.chosen import suites_of
 from tuneloop.recipes import Recipe
 from tuneloop.results import DataReport, EvaluationReport, Opinion, TrainingReport, Verdict
+from tuneloop.training.export.served import require_hash
 
 
 def evaluation_of(recipe: Recipe, data: DataReport, name: str, model: str, model_hash: str) -> EvaluationReport:
@@ -65,7 +66,8 @@ def _evaluation_key(_: TaskRunContext, parameters: dict[str, Any]) -> str:
     result_serializer="json",
 )
 def evaluate(recipe: Recipe, data: DataReport, name: str, model: str, model_hash: str) -> EvaluationReport:
-    """Answers, metrics, losses and suites of one model."""
+    """Answers, metrics, losses and suites of one model, whose files are what they are said to be."""
+    require_hash(Path(model), model_hash)
     setup = setup_of(recipe, data)
     report = evaluate_model(
         name=name,

@@ -10,12 +10,14 @@ from prefect.runtime import flow_run
 
 from tasks import wiring
 from tasks.evaluation import setup_of
+from tasks.registry import champion_of
 from tuneloop.evaluation.private_test import Asked, score_private
 from tuneloop.evaluation.private_uses import UseLedger
-from tuneloop.history.promotion_checks import served_by
+from tuneloop.history.rounds import served_by
 from tuneloop.recipes import Recipe
 from tuneloop.results import Round
 from tuneloop.results.private_test import PrivateReport
+from tuneloop.training.export.served import require_hash
 
 
 @task(name="private test", task_run_name="private test round {round_.number}", retries=1, retry_delay_seconds=5)
@@ -26,15 +28,17 @@ def private_score(recipe: Recipe, round_: Round) -> PrivateReport | None:
     if round_.verdict.decision != "promote" or not private_file.is_file():
         return None
     registry, workspace = wiring.registry(), wiring.workspace()
-    champion = registry.champion(recipe.name)
+    champion = champion_of(recipe.name)
     if champion is not None:
         UseLedger.of(workspace, recipe.name).note_promotion(served_by(champion)[1])
+    folder = Path(round_.served_path or round_.training.model)
+    require_hash(folder, round_.candidate.model_hash)
     report = score_private(
         Asked(
             recipe=recipe.name,
             model=f"round {round_.number}",
             model_hash=round_.candidate.model_hash,
-            folder=Path(round_.served_path or round_.training.model),
+            folder=folder,
             data_version=round_.data.version,
             by="retraining-cycle",
             flow_run_id=flow_run.get_id(),

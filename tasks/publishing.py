@@ -18,7 +18,7 @@ from tasks.review_prompts import scrubbed, waiting_prompts
 from tasks.review_rows import choose_failures, choose_rows
 from tuneloop.drift.traffic import read_window
 from tuneloop.drift.watching import last_drift
-from tuneloop.history.rounds import other_model, reviewed_model
+from tuneloop.history.rounds import load_rounds, other_model, reviewed_model
 from tuneloop.ports import ReviewForm, ReviewKind
 from tuneloop.recipes import Recipe, Strategy
 from tuneloop.results import DataReport, DriftReport, ReviewReport, Round
@@ -77,7 +77,7 @@ def _wanted(recipe: Recipe, round_: Round) -> set[str]:
 def publish_round_set(recipe: Recipe, kind: ReviewKind, round_: Round, base: str) -> ReviewReport | None:
     """Answers to prompts that nobody has judged yet, two models' answers side by side, or red-team failures."""
     model = reviewed_model(round_, champion_of(recipe.name))
-    other = other_model(round_, model[1], wiring.registry().versions(recipe.name))
+    other = other_model(round_, model[1], load_rounds(wiring.workspace(), recipe.name))
     occasion = Occasion(
         recipe=recipe,
         name=round_set(recipe.name, kind, round_.number),

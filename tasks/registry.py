@@ -6,7 +6,7 @@ import json
 import logging
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 from prefect import task
@@ -14,11 +14,14 @@ from prefect import task
 from tasks import wiring
 from tasks.outages import PAUSES_SECONDS, RETRIES
 from tuneloop.errors import ServiceError
+from tuneloop.history.champion import examine, require_agreement, require_champion
 from tuneloop.history.model_versions import round_of
 from tuneloop.history.promotion_checks import StaleVerdict, check_same_verdict
 from tuneloop.history.promotions import decline as decline_version
 from tuneloop.history.promotions import mark_registered
 from tuneloop.history.promotions import promote as promote_version
+from tuneloop.history.registered import lost_of
+from tuneloop.history.registry_tags import version_tags
 from tuneloop.history.rounds import load_rounds
 from tuneloop.history.summary import summarise
 from tuneloop.history.verdict_signature import signature_tags, signing_key
@@ -35,10 +38,25 @@ def worth_repeating(_task: object, _run: object, state: Any) -> bool:
     return isinstance(state.result(raise_on_failure=False), ServiceError)
 
 
-@task(name="look up champion", retries=RETRIES, retry_delay_seconds=PAUSES_SECONDS)
+@task(name="look up champion", retries=RETRIES, retry_delay_seconds=PAUSES_SECONDS, retry_condition_fn=worth_repeating)
 def champion_of(recipe: str) -> Mapping[str, str] | None:
-    """Tags of the model in production, or None before the first promotion."""
-    return wiring.registry().champion(recipe)
+    """Tags of the model in production, or None before the first promotion.
+
+    Audit trail, registry and files are held against each other first; where they differ, the run ends here.
+    """
+    return require_champion(wiring.registry(), wiring.workspace(), recipe=recipe, hash_of=artefact_hash)
+
+
+@task(name="reconcile registry", retries=3, retry_delay_seconds=5, retry_condition_fn=worth_repeating)
+def lost(round_: Round) -> Literal["version", "model"] | None:
+    """What somebody has deleted of a finished round, so that it can be made again."""
+    found = lost_of(round_, wiring.registry().versions(round_.recipe))
+    if found:
+        _log.warning(
+            "version %s of %s, that of round %s, was deleted from the registry%s: it is made again",
+            round_.model_version, round_.recipe, round_.number, ", and its model from the disk" * (found == "model"),
+        )  # fmt: skip
+    return found
 
 
 @task(
@@ -51,7 +69,9 @@ def champion_of(recipe: str) -> Mapping[str, str] | None:
 def register(recipe: Recipe, round_: Round, artifacts: list[str]) -> tuple[str, str]:
     """Record the round and its adapter once, with its signed verdict; returns (run id, model version)."""
     registry, workspace = wiring.registry(), wiring.workspace()
-    tags = _tags(round_)
+    now = examine(registry, workspace, recipe=recipe.name, hash_of=artefact_hash, digests_of=None)
+    require_agreement(now)
+    tags = version_tags(round_)
     check_same_verdict(registry.versions(recipe.name), tags=tags, verdict=round_.verdict)
     run_id = registry.log_round(
         recipe.name,
@@ -63,7 +83,7 @@ def register(recipe: Recipe, round_: Round, artifacts: list[str]) -> tuple[str, 
         documents=_documents(round_),
     )
     signed = signature_tags(round_.verdict, recipe=recipe.name, key=signing_key(workspace))
-    champion = registry.champion(recipe.name) or {}
+    champion = version_tags(now.round) if now.champion and now.round else {}
     # A later round that ends in the champion's own weights is refused as identical: that is no word against them.
     again = champion.get("model_hash") == tags["model_hash"] and champion.get("round") != tags["round"]
     adapter = Path(round_.training.adapter)
@@ -86,10 +106,10 @@ def promote(recipe: str, version: str, approval: Approval | None = None) -> None
     A verdict that compared with another champion than today's promotes nothing: the version waits for a person.
     """
     registry, workspace = wiring.registry(), wiring.workspace()
-    verdict = _verdict(workspace, recipe, version)
+    round_ = _round(workspace, recipe, version)
     try:
         entry = promote_version(
-            registry, workspace, recipe=recipe, version=version, verdict=verdict,
+            registry, workspace, recipe=recipe, version=version, round_=round_,
             because=approval.because if approval else BY_THE_GATE, person=approval.by if approval else None,
             hash_of=artefact_hash, as_judged=True,
         )  # fmt: skip
@@ -116,28 +136,9 @@ def decline(recipe: str, version: str, verdict: Verdict, approval: Approval) -> 
     )  # fmt: skip
 
 
-def _verdict(workspace: Path, recipe: str, version: str) -> Verdict | None:
+def _round(workspace: Path, recipe: str, version: str) -> Round | None:
     found = next((v for v in wiring.registry().versions(recipe) if v.version == version), None)
-    round_ = round_of(found, load_rounds(workspace, recipe)) if found else None
-    return round_.verdict if round_ else None
-
-
-def _tags(round_: Round) -> dict[str, str]:
-    training = round_.training
-    return {
-        "data_version": round_.data.version,
-        "model_hash": training.model_hash,
-        "model_path": training.model,
-        "artefact": round_.candidate.artefact,
-        "served_hash": round_.candidate.model_hash,
-        "served_path": round_.served_path or training.model,
-        "adapter_path": training.adapter,
-        "base_hash": training.base_hash,
-        "decision": round_.verdict.decision,
-        "round": str(round_.number),
-        "trigger": round_.trigger,
-        "flow_run_id": round_.flow_run_id or "",
-    }
+    return round_of(found, load_rounds(workspace, recipe)) if found else None
 
 
 def _code(round_: Round) -> dict[str, str]:

@@ -24,6 +24,7 @@ from tuneloop.records import Message
 from tuneloop.review.comparing import differences
 from tuneloop.review.review_sets import prompt_hash
 from tuneloop.review.sampling import Pool, Vectors
+from tuneloop.training.export.served import require_hash
 
 MAX_REFERENCE_ROWS = 2000
 LOG_PROBABILITY, ANSWER_WORDS, DIFFERENCE = "log_probability", "answer_words", "difference"
@@ -41,8 +42,9 @@ class Answers:
 
 
 def answers_of(recipe: Recipe, model: Model, prompts: Sequence[str]) -> Answers:
-    """Greedy answers; what this model was asked before comes from the cache, without loading it."""
+    """Greedy answers of exactly this model; what it was asked before comes from the cache, without loading it."""
     here, (folder, model_hash) = wiring.settings(), model
+    require_hash(Path(folder), model_hash)
     asked = model_in(Path(folder), threads=here.threads)
     generation = generate_answers(
         model=asked,

@@ -124,8 +124,16 @@ class ModelVersion:
     tags: Mapping[str, str]
 
 
+ARTEFACT_TAG = "tuneloop.artifact_hash"
+"""Tag that `Registry.register` gives a version: hash over the names and contents of the artefact's files."""
+
+
 class Registry(Protocol):
-    """Tracking and model registry (MLflow)."""
+    """Tracking and model registry (MLflow).
+
+    Others can write to it too. Which version is the champion is therefore asked of
+    `tuneloop.history.champion`, which holds it against the sealed audit trail, never of an alias alone.
+    """
 
     def log_round(
         self,
@@ -161,10 +169,6 @@ class Registry(Protocol):
 
     def set_tags(self, model: str, version: str, tags: Mapping[str, str]) -> None:
         """Add tags to a version, or replace them."""
-        ...
-
-    def champion(self, model: str) -> Mapping[str, str] | None:
-        """Tags of the champion's version (with `version`), or None."""
         ...
 
 

@@ -92,9 +92,9 @@ def trail(place: Path) -> list[Entry]:
 
 
 def champion() -> Any:
-    from tasks import wiring
+    from tasks.registry import champion_of
 
-    return wiring.registry().champion(NAME)
+    return champion_of.fn(NAME)
 
 
 def test_a_model_that_passed_the_gate_waits_and_an_empty_answer_approves_nothing(

@@ -40,20 +40,20 @@ def rate(place: Path, model_hash: str, rating: int) -> None:
 
 def test_a_round_waits_for_people_as_challenger(place: Path, recipe: str) -> None:
     from flows.retraining_cycle import retraining_cycle
-    from tasks import wiring
+    from tasks.registry import champion_of
 
     retraining_cycle(recipe)
     (round_,) = rounds_of(place)
     assert round_.verdict.decision == "needs_review"
     assert round_.complete
-    assert wiring.registry().champion("tiny-people") is None
+    assert champion_of.fn("tiny-people") is None
     retraining_cycle(recipe)
     assert rounds_of(place) == [round_], "nobody has said anything"
 
 
 def test_what_people_say_decides_the_round_that_waited(place: Path, recipe: str) -> None:
     from flows.retraining_cycle import retraining_cycle
-    from tasks import wiring
+    from tasks.registry import champion_of
 
     (waiting,) = rounds_of(place)
     rate(place, waiting.training.model_hash, 5)
@@ -62,6 +62,6 @@ def test_what_people_say_decides_the_round_that_waited(place: Path, recipe: str)
     assert round_.verdict.decision == "promote"
     assert round_.training == waiting.training
     assert [o.metric for o in round_.opinions] == ["human_rating"]
-    champion = wiring.registry().champion("tiny-people")
+    champion = champion_of.fn("tiny-people")
     assert champion is not None
     assert champion["model_hash"] == round_.training.model_hash

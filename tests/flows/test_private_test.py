@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,12 @@ from prefect.client.orchestration import get_client
 
 from tests.tuneloop.evaluation.private_rows import a_record, write_rows
 from tests.tuneloop.history.examples import make_round
+from tuneloop.errors import ModelError
 from tuneloop.evaluation.private_uses import UseLedger
 from tuneloop.recipes import Recipe, load_recipe
 from tuneloop.results import Round
 from tuneloop.results.private_test import PrivateReport
+from tuneloop.training.export.served import artefact_hash
 
 
 @pytest.fixture
@@ -33,7 +36,8 @@ def data(tmp_path: Path) -> Path:
 
 def judged(place: Path, data: Path, decision: str = "promote", **training: Any) -> Round:
     round_ = make_round(recipe="private-desk")
-    trained = {"model": str(place / "tiny"), "model_hash": "m1", **training}
+    model = {"model": str(place / "tiny"), "model_hash": artefact_hash(place / "tiny")}
+    trained = model | training
     return round_.model_copy(
         update={
             "data": round_.data.model_copy(update={"folder": str(data)}),
@@ -86,8 +90,15 @@ def test_a_promoted_model_is_scored_once_tracked_and_shown(place: Path, recipe: 
     assert "secret" not in shown
 
 
+def test_a_model_that_is_not_the_one_that_was_judged_is_never_scored(place: Path, recipe: Recipe, data: Path) -> None:
+    with pytest.raises(ModelError, match="does not hold the model that it should"):
+        scored(recipe, judged(place, data, model_hash="m2"))
+
+
 def test_a_second_candidate_is_warned_of_where_people_look(place: Path, recipe: Recipe, data: Path) -> None:
-    report = scored(recipe, judged(place, data, model_hash="m2"))
+    other = shutil.copytree(place / "tiny", data / "other")
+    (other / "more.json").write_text("{}")
+    report = scored(recipe, judged(place, data, model=str(other), model_hash=artefact_hash(other)))
 
     assert report is not None
     assert "2 candidates" in report.warnings[0]

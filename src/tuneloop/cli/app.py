@@ -16,6 +16,7 @@ from tuneloop.cli import (
     lineage_command,
     models_command,
     private_command,
+    repair_command,
     reproduce_command,
     review_command,
     review_files_command,
@@ -66,6 +67,7 @@ search_command.register(app)
 export_command.register(app)
 models_command.register(app)
 lineage_command.register(models_command.models_app)
+repair_command.register(models_command.models_app)
 reproduce_command.register(app)
 private_command.register(app)
 review_command.register(app)

@@ -11,6 +11,7 @@ import typer
 from tuneloop.errors import DataError, ModelError
 
 if TYPE_CHECKING:
+    from tuneloop.folder_digests import DigestsOf
     from tuneloop.results import TrainingReport
 
 REPORT = "report.json"
@@ -36,12 +37,26 @@ def export(
     A GGUF file is served by llama.cpp and compared with the adapter on its base first; it is not written if it answers
     differently. GGUF needs `pip install 'tuneloop[gguf]'`.
     """
+    from tuneloop.cli.hashing import shown_hashing
     from tuneloop.cli.registered_models import registry_of
+    from tuneloop.history.champion import require_champion
     from tuneloop.settings import Settings
     from tuneloop.training.export.exporting import export_run
+    from tuneloop.training.export.served import artefact_hash
 
     settings = Settings()
-    name, report = find_run(source, settings.workspace_path, lambda recipe: registry_of(settings).champion(recipe))
+    workspace = settings.workspace_path
+
+    def champion_of(recipe: str) -> Mapping[str, str] | None:
+        with shown_hashing() as digests_of:
+            return require_champion(
+                registry_of(settings), workspace, recipe=recipe, hash_of=artefact_hash, digests_of=digests_of
+            )
+
+    name, report = find_run(source, workspace, champion_of)
+    if Path(source).is_dir():
+        with shown_hashing() as digests_of:
+            require_sealed(workspace, name, report, digests_of)
     form = f"gguf-{quantise}" if to == "gguf" else to
     target = out or settings.workspace_path / "exports" / f"{name}-{report.model_hash[:8]}-{form}"
     record = export_run(
@@ -69,9 +84,10 @@ def find_run(
     Raises:
         ModelError: the folder holds no finished run.
         DataError: the recipe has no champion, or its round is not in this workspace.
+        TrainingError: the run's report is damaged.
     """
     from tuneloop.history.rounds import load_rounds
-    from tuneloop.results import TrainingReport
+    from tuneloop.training.keeping import read_report
 
     path = Path(source)
     if path.is_dir():
@@ -79,7 +95,7 @@ def find_run(
             raise ModelError(
                 f"{path} holds no finished training run (no {REPORT}); name a folder of models/ or a recipe"
             )
-        return path.resolve().parent.name, TrainingReport.model_validate_json((path / REPORT).read_text("utf-8"))
+        return path.resolve().parent.name, read_report(path / REPORT)
     name = _recipe_name(path) if path.suffix in {".yaml", ".yml"} else source
     champion = champion_of(name)
     if champion is None:
@@ -91,6 +107,28 @@ def find_run(
             f"{workspace}: name the folder of its training run"
         )
     return name, found[-1].training
+
+
+def require_sealed(workspace: Path, recipe: str, report: TrainingReport, digests_of: DigestsOf) -> None:
+    """Make sure that the folders of a run are as a round of the recipe judged them; one that no round judged passes.
+
+    Raises:
+        ModelError: a file was changed, added or taken away.
+    """
+    from tuneloop.history.rounds import load_rounds
+    from tuneloop.history.sealed_folders import folder_faults
+    from tuneloop.history.verdict_signature import signing_key
+    from tuneloop.training.export.served import artefact_hash
+
+    judged = [r for r in load_rounds(workspace, recipe) if r.folders and r.training.model == report.model]
+    for round_ in judged[-1:]:
+        key = signing_key(workspace)
+        faults = folder_faults(round_, key=key, digests_of=digests_of, hash_of=artefact_hash)
+        if faults:
+            raise ModelError(
+                f"the run is not what round {round_.number} of {recipe} judged: {'; '.join(faults)}; bring it back "
+                "from a backup, or delete its folder and train it again"
+            )
 
 
 def _recipe_name(path: Path) -> str:

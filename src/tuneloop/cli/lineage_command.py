@@ -47,7 +47,8 @@ def lineage(
     """Show where a model came from: training, data version, sources, reviewers, verdict and the model it replaced.
 
     Or the other way, with --row, --reviewer or --source: which data versions hold it and which models were trained on
-    them. Everything is read from the workspace; what is gone is named. No text of rows is shown.
+    them. Everything is read from the workspace; what is gone is named. No text of rows is shown. Exit code 1 where the
+    model's files, the registry or the audit trail are not what they were.
     """
     from tuneloop.history.known_rounds import known_rounds
     from tuneloop.settings import Settings
@@ -106,10 +107,41 @@ def _print_model(workspace: Path, found: Round, known: KnownRounds, *, rows: boo
     from tuneloop.history.lineage_terminal import print_lineage_tree
 
     story = model_lineage(workspace, found, known, _hash_of(), rows=rows)
+    faults, missing = _checked(workspace, found)
+    story = story.model_copy(update={"faults": faults, "missing": [*story.missing, *missing]})
     if as_json:
         typer.echo(story.model_dump_json(indent=2))
     else:
         print_lineage_tree(story, _console())
+    if faults:
+        raise typer.Exit(1)
+
+
+def _checked(workspace: Path, round_: Round) -> tuple[list[str], list[str]]:
+    """(faults, what could not be looked at): of the model's files, and of what registry and trail say of it.
+
+    A model whose folder was deleted has a lineage all the same, and the registry need not be running.
+    """
+    from tuneloop.cli.hashing import shown_hashing
+    from tuneloop.cli.registered_models import registry_of
+    from tuneloop.errors import ServiceError
+    from tuneloop.history.champion import examine
+    from tuneloop.history.sealed_folders import folder_faults, is_there
+    from tuneloop.history.verdict_signature import signing_key
+    from tuneloop.settings import Settings
+    from tuneloop.training.export.served import artefact_hash
+
+    faults = []
+    with shown_hashing() as digests_of:
+        if is_there(round_):
+            key = signing_key(workspace)
+            faults += folder_faults(round_, key=key, digests_of=digests_of, hash_of=artefact_hash)
+        try:
+            registry = registry_of(Settings())
+            found = examine(registry, workspace, recipe=round_.recipe, hash_of=artefact_hash, digests_of=None)
+        except ServiceError as error:
+            return faults, [f"the registry was not asked whether it agrees ({error})"]
+    return [*faults, *found.faults], []
 
 
 def _trace(

@@ -12,6 +12,8 @@ from tuneloop.errors import DataError
 if TYPE_CHECKING:
     import pandas as pd
 
+    from tuneloop.folder_digests import DigestsOf
+    from tuneloop.history.sealed_folders import HashOf
     from tuneloop.ports import ModelVersion
     from tuneloop.results import EvaluationReport, Metric, Round
 
@@ -43,6 +45,31 @@ def two_sides(
         None if name == BASE else _round(name, versions, rounds, recipe) for name in (first, second)
     )  # fmt: skip
     return Side(first, _report(one, other)), Side(second, _report(other, one))
+
+
+def side_faults(
+    names: Sequence[str],
+    versions: Sequence[ModelVersion],
+    rounds: Sequence[Round],
+    workspace: Path,
+    *,
+    recipe: str,
+    hash_of: HashOf,
+    digests_of: DigestsOf,
+) -> list[str]:
+    """Which files of the versions are not those that were judged; a model whose folders were deleted has none."""
+    from tuneloop.history.model_versions import find_version, round_of
+    from tuneloop.history.sealed_folders import folder_faults, is_there
+    from tuneloop.history.verdict_signature import signing_key
+
+    key, found = signing_key(workspace), []
+    for name in names:
+        version = None if name == BASE else find_version(name, versions, recipe=recipe)
+        round_ = round_of(version, rounds) if version else None
+        if version and round_ and is_there(round_):
+            faults = folder_faults(round_, key=key, digests_of=digests_of, hash_of=hash_of, tags=version.tags)
+            found += [f"version {version.version}: {fault}" for fault in faults]
+    return found
 
 
 def compare(one: Side, other: Side, *, confidence: float) -> list[dict[str, Any]]:

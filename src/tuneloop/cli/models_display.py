@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 def version_line(row: Mapping[str, Any]) -> dict[str, str]:
     """A row of `tuneloop.history.model_versions.version_rows`."""
     plain = {name: str(row[name] or "-") for name in ("version", "round", "data_version", "decision", "verdict")}
+    plain["verdict"] = "\n".join([plain["verdict"], *row["files"]])
     scores = {f"{name}": _score(metric) for name, metric in row["metrics"].items()}
     head = {"version": plain["version"], "aliases": ", ".join(row["aliases"])}
     day = row["created_at"][:16].replace("T", " ")
@@ -44,7 +45,7 @@ def _score(metric: Mapping[str, float] | None) -> str:
 
 def entry_line(entry: Entry) -> dict[str, str]:
     """A line of the audit trail."""
-    change = f"{entry.from_version or '-'} to {entry.to_version}"
+    change = f"{entry.from_version or '-'} to {entry.to_version or '-'}"
     when = entry.at[:19].replace("T", " ")
     return {
         "line": str(entry.number), "when": when, "who": entry.who, "what": f"{entry.action}, {entry.step}",

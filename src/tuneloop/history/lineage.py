@@ -107,6 +107,8 @@ class ModelLineage(Part):
     environment: dict[str, str]
     rows: list[Lineage] = []
     missing: list[str]
+    faults: list[str] = []
+    """Where files, registry or audit trail are not what they were when the model was judged or promoted."""
 
 
 def model_name(round_: Round) -> ModelName:

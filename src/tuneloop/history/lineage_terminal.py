@@ -49,6 +49,8 @@ def print_lineage_tree(found: ModelLineage, console: Console) -> None:
         for row in found.rows:
             _branch(rows, f"{row.id}  {row.source}:{row.line}{_made_of(row)}")
     _missing(tree, found.missing)
+    for fault in found.faults:
+        _branch(tree, f"FAULT  {fault}", style="bold red")
     console.print(tree, soft_wrap=True)
 
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 
 from tuneloop.errors import TuneloopError
+from tuneloop.folder_digests import DigestsOf
 from tuneloop.history.audit_trail import GATE
+from tuneloop.history.rounds import served_by
+from tuneloop.history.sealed_folders import HashOf, folder_faults
 from tuneloop.history.verdict_signature import HASH_TAG, standing, verdict_hash
 from tuneloop.ports import ModelVersion
-from tuneloop.results import Verdict
-
-HashOf = Callable[[Path], str]
-"""Hash of a model's folder, `tuneloop.training.base_models.folder_hash`."""
+from tuneloop.results import Round, Verdict
 
 
 class PromotionRefused(TuneloopError):  # noqa: N818 (it says what happened, not what went wrong)
@@ -23,22 +22,16 @@ class StaleVerdict(PromotionRefused):
     """The champion has changed since the verdict: the gate compared with another one, so a person has to decide."""
 
 
-def served_by(tags: Mapping[str, str]) -> tuple[str, str]:
-    """(folder, hash) of what a version serves; versions from before there were such tags serve their merged model."""
-    return tags.get("served_path") or tags.get("model_path", ""), tags.get("served_hash") or tags.get("model_hash", "")
-
-
-def check_verdict(
-    version: ModelVersion, verdict: Verdict | None, *, recipe: str, key: bytes, person: str | None
-) -> Verdict:
-    """The verdict, if it is the signed one, is about this version, and lets it pass.
+def check_verdict(version: ModelVersion, round_: Round | None, *, recipe: str, key: bytes, person: str | None) -> Round:
+    """The round, if its verdict is the signed one, is about this version, and lets it pass.
 
     Raises:
         PromotionRefused: it does not.
     """
     name = f"version {version.version} of {recipe}"
+    verdict = round_.verdict if round_ else None
     found = standing(version.tags, verdict, recipe=recipe, key=key)
-    if verdict is None or found == "no round":
+    if round_ is None or verdict is None:
         raise PromotionRefused(
             f"{name}: the round that judged it is not in this workspace; judge it with `tuneloop run`"
         )
@@ -61,7 +54,7 @@ def check_verdict(
         raise PromotionRefused(
             f"{name}: a person has to decide; `tuneloop models promote {version.version} --because TEXT` if it is good"
         )
-    return verdict
+    return round_
 
 
 def check_same_verdict(versions: Sequence[ModelVersion], *, tags: Mapping[str, str], verdict: Verdict) -> None:
@@ -96,37 +89,29 @@ def check_person(person: str | None, because: str) -> str:
     return person.strip()
 
 
-def check_artefact(version: ModelVersion, *, recipe: str, hash_of: HashOf) -> None:
-    """The folder that would be served holds the model that was judged.
+def check_artefact(version: ModelVersion, round_: Round, *, key: bytes, digests_of: DigestsOf, hash_of: HashOf) -> None:
+    """The round's folders hold the model that was judged.
 
     Raises:
-        PromotionRefused: it is gone or holds something else.
+        PromotionRefused: one is gone or holds something else.
     """
-    path, wanted = served_by(version.tags)
-    folder = Path(path)
-    advice = "bring the folder back from a backup, or delete it and run the recipe again for a new model"
-    if not path or not folder.is_dir():
+    faults = folder_faults(round_, key=key, digests_of=digests_of, hash_of=hash_of, tags=version.tags)
+    if faults:
         raise PromotionRefused(
-            f"version {version.version} of {recipe}: its model is not at {folder} any more; {advice}"
-        )
-    found = hash_of(folder)
-    if found != wanted:
-        raise PromotionRefused(
-            f"version {version.version} of {recipe}: {folder} does not hold the model that was judged (hash "
-            f"{found[:12]}, judged {wanted[:12]}); {advice}"
+            f"version {version.version} of {round_.recipe} is not what was judged: {'; '.join(faults)}; bring the "
+            "folder back from a backup, or delete it and train the same again with `tuneloop train RECIPE`"
         )
 
 
-def check_champion(verdict: Verdict, champion: Mapping[str, str] | None) -> None:
-    """The champion is the one that the verdict compared with.
+def check_champion(verdict: Verdict, champion_hash: str | None) -> None:
+    """The champion, whose served hash is given, is the one that the verdict compared with.
 
     Raises:
         StaleVerdict: it is another one.
     """
-    now = served_by(champion)[1] if champion else None
-    if verdict.champion_hash != now:
+    if verdict.champion_hash != champion_hash:
         raise StaleVerdict(
-            f"the gate compared with champion {_name(verdict.champion_hash)}, and now it is {_name(now)}: "
+            f"the gate compared with champion {_name(verdict.champion_hash)}, and now it is {_name(champion_hash)}: "
             "a person has to decide, with `tuneloop models promote VERSION --because TEXT`"
         )
 

@@ -1,31 +1,48 @@
-"""Changing the champion: checked, audited, and whole or not at all.
-
-The intent goes to the audit trail first. Pointing the alias `champion` at the new version is the moment from which
-the change holds; all else follows from the intent and can be repeated. So whoever comes after a killed process sees
-from the alias whether to finish the change or to give it up, and does so before anything else.
-"""
+"""Changing the champion: checked, audited, and whole or not at all (see tuneloop.history.changes)."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+from tuneloop.folder_digests import DigestsOf, file_digests
 from tuneloop.history.audit_trail import GATE, AuditTrail, Entry
+from tuneloop.history.champion import (
+    ChampionError,
+    Findings,
+    anchors,
+    compare_sides,
+    past_champions,
+    require_agreement,
+    round_of_entry,
+    served_hash,
+)
+from tuneloop.history.changes import (
+    CANDIDATE,
+    CHALLENGER,
+    CHAMPION,
+    PREVIOUS,
+    aliases_of,
+    carry_out,
+    heal,
+)
 from tuneloop.history.promotion_checks import (
-    HashOf,
     PromotionRefused,
     check_artefact,
     check_champion,
     check_person,
     check_verdict,
 )
-from tuneloop.history.verdict_signature import HASH_TAG, signing_key, verdict_hash
+from tuneloop.history.registered import registered_again
+from tuneloop.history.registry_tags import changed_tags, version_tags
+from tuneloop.history.rounds import load_rounds
+from tuneloop.history.sealed_folders import HashOf, folders_hash
+from tuneloop.history.verdict_signature import signing_key, verdict_hash
 from tuneloop.ports import ModelVersion, Registry
-from tuneloop.results import Verdict
+from tuneloop.results import Round, Verdict
 
-CHAMPION, PREVIOUS, CANDIDATE, CHALLENGER = "champion", "previous", "candidate", "challenger"
-ANCHOR_TAG = "promotion_seal"
-"""Tag of a version: seal of the intent that last made it the champion, so that a shortened trail shows."""
+__all__ = ["CHAMPION", "PREVIOUS", "anchors", "decline", "mark_registered", "model_facts", "promote", "roll_back"]
 
 
 def promote(
@@ -34,50 +51,64 @@ def promote(
     *,
     recipe: str,
     version: str,
-    verdict: Verdict | None,
+    round_: Round | None,
     because: str,
     person: str | None,
     hash_of: HashOf,
+    digests_of: DigestsOf = file_digests,
     as_judged: bool = False,
 ) -> Entry | None:
     """Make the version the champion; returns the last line of the audit trail about it, or None if it was the champion.
 
-    `verdict` is what is kept of the version's round, None if nothing is. `person` is who decides; None for the gate,
+    `round_` is what is kept of the version's round, None if nothing is. `person` is who decides; None for the gate,
     which acts on a verdict once, and only while the champion is the one that it compared with. So does a person whose
     word is about that comparison (`as_judged`).
 
     Raises:
-        PromotionRefused: verdict, signature, artefact or trail do not allow it. StaleVerdict: see there.
+        PromotionRefused: verdict, signature or artefact do not allow it. StaleVerdict: see there.
+        ChampionError: registry and audit trail do not agree on the present champion.
     """
     who, trail = check_person(person, because), _trail(workspace, recipe)
+    key = signing_key(workspace)
     with trail.held():
         heal(registry, trail)
-        versions = registry.versions(recipe)
-        target, aliases = _find(versions, recipe, version), _aliases(versions)
-        judged = check_verdict(target, verdict, recipe=recipe, key=signing_key(workspace), person=person)
+        versions, entries = registry.versions(recipe), trail.entries()
+        now = _sides(trail, entries, versions, workspace, hash_of)
+        require_agreement(now)
+        target = _find(versions, recipe, version)
+        judged = check_verdict(target, round_, recipe=recipe, key=key, person=person)
         once = who == GATE or as_judged
-        acted = _acted_on(trail.entries(), target, judged, who) if once else None
-        if acted or aliases.get(CHAMPION) == version:
+        acted = _acted_on(entries, judged, who) if once else None
+        if acted or (now.champion and now.champion.to_version == version):
             return acted
-        champion = next((v for v in versions if CHAMPION in v.aliases), None)
         if once:
-            check_champion(judged, champion.tags if champion else None)
-        check_artefact(target, recipe=recipe, hash_of=hash_of)
-        _check_trail(trail)
-        intent = trail.append(
-            action="promote", step="intent", who=who, because=because,
-            from_version=champion.version if champion else None, to_version=version,
-            previous_version=champion.version if champion else None,
-            model_hash=target.tags["model_hash"], verdict_sha256=verdict_hash(judged),
+            champion_hash = served_hash(now.champion, now.round) if now.champion else None
+            check_champion(judged.verdict, champion_hash)
+        check_artefact(target, judged, key=key, digests_of=digests_of, hash_of=hash_of)
+        if changed_tags(judged, target.tags):  # which model it is and where it lies is the round's to say
+            registry.set_tags(recipe, version, version_tags(judged))
+        before = now.champion.to_version if now.champion else None
+        return carry_out(
+            registry, trail, action="promote", who=who, because=because, from_version=before, to_version=version,
+            previous_version=before, **model_facts(judged),
         )  # fmt: skip
-        return _carry_out(registry, trail, intent)
 
 
-def roll_back(registry: Registry, workspace: Path, *, recipe: str, because: str, person: str, hash_of: HashOf) -> Entry:
+def roll_back(
+    registry: Registry,
+    workspace: Path,
+    *,
+    recipe: str,
+    because: str,
+    person: str,
+    hash_of: HashOf,
+    digests_of: DigestsOf = file_digests,
+) -> Entry:
     """Bring back the champion before this one; each further call goes one further back, never forward again.
 
-    A rolled-back version comes back by `promote` alone. If an earlier call was killed after it took effect, it is
-    finished, and nothing more is done.
+    Which one that is, the trail says, whatever the registry's aliases name; a version that was deleted is registered
+    again. A rolled-back version comes back by `promote` alone. If an earlier call was killed after it took effect, it
+    is finished, and nothing more is done.
 
     Raises:
         PromotionRefused: there is none before, or its model is not on the disk any more.
@@ -87,22 +118,21 @@ def roll_back(registry: Registry, workspace: Path, *, recipe: str, because: str,
         finished = heal(registry, trail)
         if finished is not None and finished.action == "rollback":
             return finished
-        versions = registry.versions(recipe)
-        reigns = past_champions(trail.entries(), _aliases(versions))
+        # In an emergency a changed line must not stand in the way: those that are as they were written count.
+        reigns = past_champions([e for e in trail.entries() if trail.is_sealed(e)])
         if len(reigns) < 2:  # noqa: PLR2004 (the champion and one before it)
             raise PromotionRefused(
                 f"{recipe} has no champion before this one to go back to; `tuneloop models list {recipe}` shows the "
                 "versions, `tuneloop models promote VERSION --because TEXT` makes one of them the champion"
             )
-        target = _find(versions, recipe, reigns[-2])
-        check_artefact(target, recipe=recipe, hash_of=hash_of)
-        intent = trail.append(
-            action="rollback", step="intent", who=who, because=because,
-            from_version=reigns[-1], to_version=target.version,
-            previous_version=reigns[-3] if len(reigns) > 2 else None,  # noqa: PLR2004
-            model_hash=target.tags.get("model_hash", ""), verdict_sha256=target.tags.get(HASH_TAG),
+        target = reigns[-2]
+        version = _brought_back(registry, workspace, trail, target, hash_of, digests_of)
+        return carry_out(
+            registry, trail, action="rollback", who=who, because=because,
+            from_version=reigns[-1].to_version, to_version=version,
+            previous_version=reigns[-3].to_version if len(reigns) > 2 else None,  # noqa: PLR2004
+            **target.model_dump(include=set(FACTS)),
         )  # fmt: skip
-        return _carry_out(registry, trail, intent)
 
 
 def decline(
@@ -115,14 +145,14 @@ def decline(
     who, trail = check_person(person, because), _trail(workspace, recipe)
     with trail.held():
         heal(registry, trail)
-        versions = registry.versions(recipe)
-        target = _find(versions, recipe, version)
-        for entry in trail.entries():
+        target, entries = _find(registry.versions(recipe), recipe, version), trail.entries()
+        for entry in entries:
             if (entry.step, entry.to_version, entry.verdict_sha256) == ("declined", version, verdict_hash(verdict)):
                 return entry
+        reigns = past_champions(entries)
         return trail.append(
             action="promote", step="declined", who=who, because=because,
-            from_version=_aliases(versions).get(CHAMPION), to_version=version, previous_version=None,
+            from_version=reigns[-1].to_version if reigns else None, to_version=version, previous_version=None,
             model_hash=target.tags["model_hash"], verdict_sha256=verdict_hash(verdict),
         )  # fmt: skip
 
@@ -134,7 +164,7 @@ def mark_registered(registry: Registry, workspace: Path, *, recipe: str, version
     """
     with (trail := _trail(workspace, recipe)).held():
         heal(registry, trail)
-        aliases = _aliases(registry.versions(recipe))
+        aliases = aliases_of(registry.versions(recipe))
         if version in {aliases.get(CHAMPION), aliases.get(PREVIOUS)}:
             return
         name, other = (CHALLENGER, CANDIDATE) if decision == "needs_review" else (CANDIDATE, CHALLENGER)
@@ -143,85 +173,65 @@ def mark_registered(registry: Registry, workspace: Path, *, recipe: str, version
             registry.set_alias(recipe, other, None)
 
 
-def heal(registry: Registry, trail: AuditTrail) -> Entry | None:
-    """End a change that a killed process began: finish it if it took effect (the line is returned), else give it up."""
-    entries = trail.entries()
-    if not entries or entries[-1].step != "intent":
-        return None
-    intent = entries[-1]
-    if _aliases(registry.versions(trail.recipe)).get(CHAMPION) == intent.to_version:
-        return _settle(registry, trail, intent)
-    _end(trail, intent, "abandoned")
-    return None
+FACTS = ("model_hash", "served_hash", "folders_sha256", "round", "verdict_sha256")
 
 
-def past_champions(entries: Sequence[Entry], aliases: Mapping[str, str]) -> list[str]:
-    """Versions that one can go back to, oldest first, the champion last: rolled-back ones are not among them.
-
-    Where the registry's champion is not the trail's, as after a promotion from before there was a trail, its aliases
-    are all that is known.
-    """
-    reigns: list[str] = []
-    for entry in (e for e in entries if e.step == "done"):
-        if entry.action == "rollback":
-            reigns = [*reigns[:-2], entry.to_version]
-        else:
-            if entry.from_version and entry.from_version not in reigns[-1:]:  # the alias was moved by hand
-                reigns = [*reigns, entry.from_version]
-            reigns = [*reigns, entry.to_version]
-    if reigns and reigns[-1] == aliases.get(CHAMPION):
-        return reigns
-    return [version for name in (PREVIOUS, CHAMPION) if (version := aliases.get(name))]
+def model_facts(round_: Round) -> dict[str, Any]:
+    """What a line of the trail says of a model."""
+    return {
+        "model_hash": round_.training.model_hash,
+        "served_hash": round_.verdict.candidate_hash,
+        "folders_sha256": folders_hash(round_),
+        "round": round_.number,
+        "verdict_sha256": verdict_hash(round_.verdict),
+    }
 
 
-def anchors(versions: Sequence[ModelVersion]) -> list[str]:
-    """Seals of lines that the audit trail must hold."""
-    return [v.tags[ANCHOR_TAG] for v in versions if ANCHOR_TAG in v.tags]
-
-
-def _carry_out(registry: Registry, trail: AuditTrail, intent: Entry) -> Entry:
-    registry.set_alias(trail.recipe, CHAMPION, intent.to_version)
-    return _settle(registry, trail, intent)
-
-
-def _settle(registry: Registry, trail: AuditTrail, intent: Entry) -> Entry:
-    """All that follows once `champion` names the new version; may be repeated."""
-    registry.set_alias(trail.recipe, PREVIOUS, intent.previous_version)
-    aliases = _aliases(registry.versions(trail.recipe))
-    for name in (CANDIDATE, CHALLENGER):
-        if aliases.get(name) == intent.to_version:
-            registry.set_alias(trail.recipe, name, None)
-    registry.set_tags(trail.recipe, intent.to_version, {ANCHOR_TAG: intent.seal})
-    return _end(trail, intent, "done")
-
-
-def _end(trail: AuditTrail, intent: Entry, step: str) -> Entry:
-    same = intent.model_dump(exclude={"number", "at", "recipe", "step", "intent", "before", "seal"})
-    return trail.append(**same, step=step, intent=intent.number)
-
-
-def _acted_on(entries: Sequence[Entry], version: ModelVersion, verdict: Verdict, who: str) -> Entry | None:
-    """An earlier promotion of this version on this verdict. Acting twice would undo a rollback by a person."""
-    sha256 = verdict_hash(verdict)
-    mine = (e for e in entries if e.step == "done" and e.action == "promote" and e.who == who)
-    return next((e for e in mine if e.to_version == version.version and e.verdict_sha256 == sha256), None)
-
-
-def _check_trail(trail: AuditTrail) -> None:
-    """Without the anchors: a trail that was lost must not stop promotions for ever, and `models audit` tells of it."""
-    if faults := trail.faults(trail.entries()):
+def _brought_back(
+    registry: Registry, workspace: Path, trail: AuditTrail, target: Entry, hash_of: HashOf, digests_of: DigestsOf
+) -> str:
+    """Version of an earlier champion, whose model is still what it was."""
+    key, recipe = signing_key(workspace), trail.recipe
+    round_ = round_of_entry(target, load_rounds(workspace, recipe))
+    if round_ is None:
         raise PromotionRefused(
-            f"the audit trail {trail.file} does not hold together ({faults[0]}): bring it back from a backup, or "
-            "move it away to start a new one; `tuneloop models rollback` works meanwhile"
+            f"the record of the round that judged version {target.to_version} of {recipe} is gone from rounds/{recipe} "
+            "or about another model: bring it back from a backup"
         )
+    versions = registry.versions(recipe)
+    found = next((v for v in versions if v.version == target.to_version), None)
+    tags = found.tags if found else {}
+    check_artefact(
+        ModelVersion(str(target.to_version), "", "", (), tags), round_, key=key, digests_of=digests_of, hash_of=hash_of
+    )
+    if target.folders_sha256 not in {None, folders_hash(round_)}:
+        raise PromotionRefused(
+            f"the list of files in the record of round {round_.number} of {recipe} is not the one that was sealed: "
+            "bring it back from a backup"
+        )
+    return registered_again(registry, workspace, round_, target, versions, digests_of=digests_of)
+
+
+def _acted_on(entries: Sequence[Entry], round_: Round, who: str) -> Entry | None:
+    """An earlier promotion of this model on this verdict, under whatever number. Acting twice would undo a rollback by
+    a person."""
+    sha256, model = verdict_hash(round_.verdict), round_.training.model_hash
+    mine = (e for e in entries if e.step == "done" and e.action == "promote" and e.who == who)
+    return next((e for e in mine if e.model_hash == model and e.verdict_sha256 == sha256), None)
+
+
+def _sides(
+    trail: AuditTrail, entries: Sequence[Entry], versions: Sequence[ModelVersion], workspace: Path, hash_of: HashOf
+) -> Findings:
+    rounds, key = load_rounds(workspace, trail.recipe), signing_key(workspace)
+    found = compare_sides(trail, entries, versions, rounds, key=key, hash_of=hash_of)
+    if found.files:
+        raise ChampionError(found.message)
+    return found
 
 
 def _trail(workspace: Path, recipe: str) -> AuditTrail:
     return AuditTrail(workspace, recipe, signing_key(workspace))
-
-
-def _aliases(versions: Sequence[ModelVersion]) -> dict[str, str]:
-    return {alias: v.version for v in versions for alias in v.aliases}
 
 
 def _find(versions: Sequence[ModelVersion], recipe: str, version: str) -> ModelVersion:

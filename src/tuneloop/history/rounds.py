@@ -9,9 +9,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from tuneloop.history.promotion_checks import served_by
-from tuneloop.ports import ModelVersion
+from pydantic import ValidationError
+
+from tuneloop.errors import DataError
 from tuneloop.results import Round
+from tuneloop.whole_files import write_whole
 
 
 def rounds_folder(workspace: Path, recipe: str) -> Path:
@@ -19,19 +21,20 @@ def rounds_folder(workspace: Path, recipe: str) -> Path:
 
 
 def load_rounds(workspace: Path, recipe: str) -> list[Round]:
-    """All rounds of a recipe, oldest first."""
-    files = sorted(rounds_folder(workspace, recipe).glob("[0-9]*.json"))
-    return [Round.model_validate_json(file.read_text(encoding="utf-8")) for file in files]
+    """All rounds of a recipe, oldest first.
+
+    Raises:
+        DataError: a file is damaged.
+    """
+    return [_read(file) for file in sorted(rounds_folder(workspace, recipe).glob("[0-9]*.json"))]
 
 
 def save_round(workspace: Path, round_: Round) -> Path:
-    """Write or replace one round; a reader never sees half a file."""
+    """Write or replace one round; neither a reader nor a power cut ever sees half a file."""
     folder = rounds_folder(workspace, round_.recipe)
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / f"{round_.number:04d}.json"
-    draft = file.with_suffix(".tmp")
-    draft.write_text(round_.model_dump_json(indent=1), encoding="utf-8")
-    draft.replace(file)
+    write_whole(file, round_.model_dump_json(indent=1))
     return file
 
 
@@ -49,8 +52,8 @@ def one_turn_at_a_time(workspace: Path, recipe: str) -> Iterator[None]:
 
 
 def find_round(rounds: list[Round], *, training_key: str) -> Round | None:
-    """The round that already trained and judged exactly this (data, base, recipe), if there is one."""
-    return next((r for r in rounds if r.training_key == training_key), None)
+    """The last round that trained and judged exactly this (data, base, recipe), if there is one."""
+    return next((r for r in reversed(rounds) if r.training_key == training_key), None)
 
 
 def begin_round(workspace: Path, *, recipe: str, **content: Any) -> Round:
@@ -67,18 +70,37 @@ def reviewed_model(round_: Round, champion: Mapping[str, str] | None) -> tuple[s
     production.
     """
     if champion is None or round_.verdict.decision == "needs_review":
-        return round_.served_path or round_.training.model, round_.candidate.model_hash
+        return _served(round_)
     return served_by(champion)
 
 
-def other_model(round_: Round, reviewed_hash: str, versions: Sequence[ModelVersion]) -> tuple[str, str] | None:
+def other_model(round_: Round, reviewed_hash: str, rounds: Sequence[Round]) -> tuple[str, str] | None:
     """(folder, hash) of the model that the reviewed one is compared with: of candidate and champion the other one.
 
     The champion is the one that the round was judged against; it may have been replaced since. None: there was none, it
     is the same model, or its folder is gone.
     """
     champion = round_.champion.model_hash if round_.champion else None
-    served = [(round_.served_path or round_.training.model, round_.candidate.model_hash)]
-    served += [served_by(v.tags) for v in versions if served_by(v.tags)[1] == champion]
+    served = [_served(round_), *(_served(r) for r in rounds if r.candidate.model_hash == champion)]
     others = [(path, found) for path, found in served if found != reviewed_hash and path and Path(path).is_dir()]
     return others[0] if champion is not None and others else None
+
+
+def served_by(tags: Mapping[str, str]) -> tuple[str, str]:
+    """(folder, hash) of what a version serves; versions from before there were such tags serve their merged model."""
+    return tags.get("served_path") or tags.get("model_path", ""), tags.get("served_hash") or tags.get("model_hash", "")
+
+
+def _served(round_: Round) -> tuple[str, str]:
+    return round_.served_path or round_.training.model, round_.candidate.model_hash
+
+
+def _read(file: Path) -> Round:
+    try:
+        return Round.model_validate_json(file.read_bytes())
+    except ValidationError as error:
+        raise DataError(
+            f"the record of a round, {file}, is damaged, or of another release of tuneloop: bring it back from a "
+            "backup, or move it away if the round does not matter any more (a model that it promoted then cannot be "
+            "verified)"
+        ) from error

@@ -7,8 +7,10 @@ import typer
 from typer.testing import CliRunner
 
 from tests.tuneloop.history.examples import make_round
-from tuneloop.cli.export_command import find_run, register
+from tests.tuneloop.history.registered import Desk
+from tuneloop.cli.export_command import find_run, register, require_sealed
 from tuneloop.errors import DataError, ModelError
+from tuneloop.folder_digests import file_digests
 from tuneloop.history.rounds import save_round
 from tuneloop.results import Cost, TrainingReport
 
@@ -49,6 +51,15 @@ def test_a_recipe_is_exported_as_its_champion_and_not_as_the_last_round_that_pas
 def test_a_recipe_without_a_champion_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="desk has no champion yet"):
         find_run("desk", tmp_path, nobody)
+
+
+def test_a_run_that_was_judged_leaves_the_house_as_it_was_judged_only(tmp_path: Path) -> None:
+    round_ = Desk(tmp_path).judged(1)
+    require_sealed(tmp_path, "desk", round_.training, file_digests)
+    (Path(round_.training.model) / "modeling.py").write_text("import os")
+    with pytest.raises(ModelError, match=r"round 1 of desk judged: served: modeling.py was added"):
+        require_sealed(tmp_path, "desk", round_.training, file_digests)
+    require_sealed(tmp_path, "desk", REPORT, file_digests)  # a run by hand, that no round judged
 
 
 def test_an_unknown_form_is_refused_by_the_command_line() -> None:

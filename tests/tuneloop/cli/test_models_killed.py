@@ -46,14 +46,14 @@ def test_a_killed_promotion_is_whole_after_the_next_one(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # MLflow's store in a file keeps artefacts beside where it is opened
     registry, workspace = MlflowRegistry(f"sqlite:///{tmp_path}/mlflow.db"), tmp_path / "workspace"
     first, second = (judge(registry, workspace, number, "promote", 0.5) for number in (1, 2))
-    promote(registry, workspace, verdict=first.verdict, version="1", **BY_ADA)
+    promote(registry, workspace, round_=first, version="1", **BY_ADA)
     trail = AuditTrail(workspace, "desk", signing_key(workspace))
     process = promoting(tmp_path, "2")
     wait_for_lines(trail.file, 3, process)
     process.kill()
     assert process.wait(20) == -signal.SIGKILL
     assert trail.entries()[-1].step == "intent"
-    promote(registry, workspace, verdict=second.verdict, version="2", **BY_ADA)
+    promote(registry, workspace, round_=second, version="2", **BY_ADA)
     versions = registry.versions("desk")
     assert {alias: v.version for v in versions for alias in v.aliases} == {"champion": "2", "previous": "1"}
     assert trail.faults(trail.entries(), anchors=anchors(versions)) == []

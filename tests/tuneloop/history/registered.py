@@ -7,12 +7,16 @@ import os
 import signal
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from tests.tuneloop.history.examples import make_round
+from tuneloop.folder_digests import contents_hash, file_digests
 from tuneloop.history.promotions import mark_registered, promote
+from tuneloop.history.registry_tags import version_tags
 from tuneloop.history.rounds import save_round
+from tuneloop.history.sealed_folders import seal_folders
 from tuneloop.history.verdict_signature import signature_tags, signing_key
-from tuneloop.ports import ModelVersion
+from tuneloop.ports import ARTEFACT_TAG, ModelVersion
 from tuneloop.results import Reason, Round, Verdict
 
 RECIPE = "desk"
@@ -43,6 +47,28 @@ class FileRegistry:
         names = {v: tuple(a for a, to in content["aliases"].items() if to == v) for v in content["versions"]}
         return [ModelVersion(v, "run", "2026-11-21", names[v], tags) for v, tags in content["versions"].items()]
 
+    def log_round(self, experiment: str, run_name: str, **_: Any) -> str:
+        return f"run of {run_name}"
+
+    def register(self, model: str, run_id: str, *, artifact: Path, tags: Mapping[str, str]) -> str:
+        """Equal artefacts are one version; numbers of versions that were deleted are not given again."""
+        digest, content = contents_hash(file_digests(artifact)), self._read()
+        known = [v for v, own in content["versions"].items() if own.get(ARTEFACT_TAG) == digest]
+        if known:
+            self.set_tags(model, known[0], tags)
+            return known[0]
+        content["last"] = max([content.get("last", 0), *map(int, content["versions"])]) + 1
+        content["versions"][str(content["last"])] = {**tags, ARTEFACT_TAG: digest}
+        self._write(content)
+        return str(content["last"])
+
+    def delete(self, version: str) -> None:
+        content = self._read()
+        content["last"] = max(map(int, content["versions"]))
+        del content["versions"][version]
+        content["aliases"] = {a: v for a, v in content["aliases"].items() if v != version}
+        self._write(content)
+
     def set_alias(self, model: str, alias: str, version: str | None) -> None:
         self._die_at(alias)
         content = self._read()
@@ -58,9 +84,6 @@ class FileRegistry:
         content["versions"][version] |= tags
         self._write(content)
         self._die_at("tags!")
-
-    def champion(self, model: str) -> Mapping[str, str] | None:
-        return next((v.tags | {"version": v.version} for v in self.versions(model) if "champion" in v.aliases), None)
 
     def _die_at(self, step: str) -> None:
         if step == self.killed_at:
@@ -83,8 +106,11 @@ class Desk:
         self.registry = FileRegistry(workspace / "registry.json", killed_at)
         self.key = signing_key(workspace)
 
-    def judged(self, number: int, decision: str = "promote", *, against: str | None = None) -> Round:
-        """A round whose model lies on the disk and is registered under the round's number."""
+    def judged(
+        self, number: int, decision: str = "promote", *, against: str | None = None, sealed: bool = True
+    ) -> Round:
+        """A round whose model lies on the disk and is registered under the round's number; not `sealed`: as releases
+        before folders were sealed wrote it."""
         folder = self.workspace / "models" / f"m{number}"
         folder.mkdir(parents=True)
         (folder / "weights").write_text(f"hash-{number}")
@@ -93,11 +119,18 @@ class Desk:
             decision=decision, reasons=[reason], candidate_hash=f"hash-{number}", champion_hash=against
         )  # fmt: skip
         example = make_round(number, recipe=RECIPE, verdict=verdict)
-        training = example.training.model_copy(update={"model": str(folder), "model_hash": f"hash-{number}"})
-        round_ = example.model_copy(update={"training": training})
+        adapter = self.workspace / "models" / f"a{number}"
+        adapter.mkdir()
+        (adapter / "adapter_model.safetensors").write_text(f"adapter {number}")
+        training = example.training.model_copy(
+            update={"model": str(folder), "adapter": str(adapter), "model_hash": f"hash-{number}"}
+        )
+        candidate = example.candidate.model_copy(update={"model_hash": f"hash-{number}"})
+        round_ = example.model_copy(update={"training": training, "candidate": candidate})
+        if sealed:
+            round_ = seal_folders(round_, key=self.key, digests_of=file_digests, hash_of=hash_of)
         save_round(self.workspace, round_)
-        tags = {"round": str(number), "model_hash": f"hash-{number}", "model_path": str(folder), "decision": decision}
-        self.registry.add(str(number), tags | signature_tags(verdict, recipe=RECIPE, key=self.key))
+        self.registry.add(str(number), version_tags(round_) | signature_tags(verdict, recipe=RECIPE, key=self.key))
         mark_registered(self.registry, self.workspace, recipe=RECIPE, version=str(number), decision=decision)
         return round_
 
@@ -107,7 +140,7 @@ class Desk:
             self.workspace,
             recipe=RECIPE,
             version=str(round_.number),
-            verdict=round_.verdict,
+            round_=round_,
             because=because,
             person=person,
             hash_of=hash_of,

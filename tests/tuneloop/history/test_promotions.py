@@ -1,11 +1,18 @@
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 import pytest
 
 from tests.tuneloop.history.registered import RECIPE, Desk, hash_of
 from tuneloop.history.audit_trail import AuditTrail
+from tuneloop.history.champion import ChampionError, examine
+from tuneloop.history.changes import heal
 from tuneloop.history.promotion_checks import PromotionRefused, StaleVerdict, check_same_verdict
-from tuneloop.history.promotions import anchors, heal, mark_registered, past_champions, roll_back
+from tuneloop.history.promotions import anchors, mark_registered, promote, roll_back
+from tuneloop.history.registry_tags import version_tags
+from tuneloop.history.verdict_signature import signature_tags
 
 
 @pytest.fixture
@@ -82,7 +89,7 @@ def test_a_verdict_that_was_changed_is_refused(desk):
 
 def test_a_verdict_of_another_model_is_refused(desk):
     round_ = desk.judged(1)
-    desk.registry.set_tags(RECIPE, "1", {"model_hash": "other"})
+    desk.registry.set_tags(RECIPE, "1", {"served_hash": "other"})
     with pytest.raises(PromotionRefused, match="about another model"):
         desk.promote(round_)
 
@@ -90,16 +97,15 @@ def test_a_verdict_of_another_model_is_refused(desk):
 def test_a_model_that_changed_on_the_disk_is_refused(desk):
     round_ = desk.judged(1)
     (desk.workspace / "models/m1/weights").write_text("tampered with")
-    with pytest.raises(PromotionRefused, match="does not hold the model that was judged"):
+    with pytest.raises(PromotionRefused, match=r"not what was judged: served: weights changed \(in"):
         desk.promote(round_)
     assert trail_of(desk).entries() == []
 
 
 def test_a_model_that_is_gone_is_refused(desk):
     round_ = desk.judged(1)
-    (desk.workspace / "models/m1/weights").unlink()
-    (desk.workspace / "models/m1").rmdir()
-    with pytest.raises(PromotionRefused, match=r"not at .* any more"):
+    shutil.rmtree(desk.workspace / "models/m1")
+    with pytest.raises(PromotionRefused, match="served: the folder is gone"):
         desk.promote(round_)
 
 
@@ -158,27 +164,55 @@ def test_a_rolled_back_version_is_not_gone_back_to(desk):
 def test_rolling_back_to_a_model_that_is_gone_is_refused(desk):
     three_champions(desk)
     (desk.workspace / "models/m2/weights").write_text("something else")
-    with pytest.raises(PromotionRefused, match="does not hold"):
+    with pytest.raises(PromotionRefused, match="weights changed"):
         back(desk)
     assert desk.registry.aliases()["champion"] == "3"
 
 
-def test_champions_from_before_the_trail_can_be_rolled_back_to(desk):
-    desk.judged(1)
-    desk.judged(2)
-    desk.registry.set_alias(RECIPE, "previous", "1")
-    desk.registry.set_alias(RECIPE, "champion", "2")
-    assert back(desk).to_version == "1"
-    assert desk.registry.aliases()["champion"] == "1"
-    assert "previous" not in desk.registry.aliases()
-
-
-def test_a_champion_that_was_set_by_hand_is_one_to_go_back_to(desk):
-    three_champions(desk)
+@pytest.mark.parametrize("past_trail", [False, True])
+def test_a_champion_that_was_set_by_hand_is_no_champion_and_stops_promotions(desk, past_trail):
+    if past_trail:
+        three_champions(desk)
     desk.judged(4)
     desk.registry.set_alias(RECIPE, "champion", "4")
-    desk.promote(desk.judged(5, against="hash-4"))
-    assert past_champions(trail_of(desk).entries(), desk.registry.aliases()) == ["1", "2", "3", "4", "5"]
+    with pytest.raises(ChampionError, match=r"`champion` names version 4, and no promotion made it so.*models repair"):
+        desk.promote(desk.judged(5, against="hash-4"))
+    assert desk.registry.aliases()["champion"] == "4"
+
+
+def test_a_rollback_goes_by_the_trail_whatever_the_aliases_say(desk):
+    three_champions(desk)
+    desk.judged(4)
+    desk.registry.set_alias(RECIPE, "previous", "4")
+    desk.registry.set_alias(RECIPE, "champion", "4")
+    assert back(desk).to_version == "2"
+    assert desk.registry.aliases() == {"champion": "2", "previous": "1", "candidate": "4"}
+
+
+def test_a_rollback_to_a_version_that_was_deleted_registers_it_again(desk):
+    three_champions(desk)
+    desk.registry.delete("2")
+    done = back(desk)
+    assert (done.to_version, done.model_hash) == ("4", "hash-2")
+    assert desk.registry.aliases() == {"champion": "4", "previous": "1"}
+    assert examine(desk.registry, desk.workspace, recipe=RECIPE, hash_of=hash_of).faults == []
+
+
+def test_a_round_of_which_a_person_has_rolled_back_the_model_does_not_come_back_under_a_new_number(desk):
+    *_, third = three_champions(desk)
+    back(desk)
+    desk.registry.delete("3")
+    desk.registry.register(RECIPE, "run", artifact=Path(third.training.adapter), tags=tags_of(desk, third))
+    done = promote(
+        desk.registry, desk.workspace, recipe=RECIPE, version="4", round_=third, because="again", person=None,
+        hash_of=hash_of,
+    )  # fmt: skip
+    assert done.to_version == "3"
+    assert desk.registry.aliases()["champion"] == "2"
+
+
+def tags_of(desk, round_):
+    return version_tags(round_) | signature_tags(round_.verdict, recipe=RECIPE, key=desk.key)
 
 
 def test_registering_marks_the_newest_version_and_leaves_champions_alone(desk):
@@ -194,20 +228,27 @@ def test_a_trail_that_was_tampered_with_stops_promotions_but_not_rollbacks(desk)
     three_champions(desk)
     file = trail_of(desk).file
     file.write_text(file.read_text().replace("it is better", "it is bettor", 1))
-    with pytest.raises(PromotionRefused, match=r"line 1 was changed.*rollback` works"):
+    with pytest.raises(ChampionError, match=r"line 1 was changed.*rollback` works"):
         desk.promote(desk.judged(4, against="hash-3"))
     assert back(desk).to_version == "2"
 
 
-def test_a_trail_that_was_lost_stops_nothing_but_its_lines_are_missed(desk):
+def test_a_rollback_believes_no_line_that_was_not_sealed_here(desk):
     three_champions(desk)
-    trail_of(desk).file.unlink()
-    desk.promote(desk.judged(4, against="hash-3"))
-    assert desk.registry.aliases() == {"champion": "4", "previous": "3"}
-    trail = trail_of(desk)
-    faults = trail.faults(trail.entries(), anchors=anchors(desk.registry.versions(RECIPE)))
-    assert faults == ["3 changes that the registry knows of are missing from the trail"]
-    assert back(desk).to_version == "3"
+    file = trail_of(desk).file
+    file.write_text(file.read_text().replace('"model_hash":"hash-2"', '"model_hash":"hash-9"'))
+    assert back(desk).to_version == "1"
+
+
+def test_a_trail_that_was_lost_or_cut_off_stops_promotions(desk):
+    three_champions(desk)
+    file, whole = trail_of(desk).file, trail_of(desk).file.read_bytes()
+    fourth = desk.judged(4, against="hash-3")
+    for left in (b"", b"".join(whole.splitlines(keepends=True)[:-2])):
+        file.write_bytes(left)
+        with pytest.raises(ChampionError, match="lines are missing at the end"):
+            desk.promote(fourth)
+    assert desk.registry.aliases()["champion"] == "3"
 
 
 def test_a_round_that_is_registered_again_with_another_verdict_is_refused(desk):

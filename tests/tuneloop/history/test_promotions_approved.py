@@ -21,7 +21,7 @@ def entries(desk):
 
 def approved(desk, round_, person="ada"):
     return promote(
-        desk.registry, desk.workspace, recipe=RECIPE, version=str(round_.number), verdict=round_.verdict,
+        desk.registry, desk.workspace, recipe=RECIPE, version=str(round_.number), round_=round_,
         because="read it", person=person, hash_of=hash_of, as_judged=True,
     )  # fmt: skip
 

@@ -10,8 +10,12 @@ from pathlib import Path
 import pytest
 
 from tests.tuneloop.history.registered import RECIPE, Desk, hash_of
+from tuneloop.folder_digests import file_digests
 from tuneloop.history.audit_trail import AuditTrail
+from tuneloop.history.champion import examine
 from tuneloop.history.promotions import anchors, roll_back
+from tuneloop.history.repairs import repair_from_trail
+from tuneloop.history.verdict_signature import signing_key
 from tuneloop.results import Round
 
 STAGES = ("hash", "champion", "champion!", "previous", "previous!", "candidate", "candidate!", "tags", "tags!")
@@ -19,24 +23,25 @@ AFTER_IT_TOOK_EFFECT = STAGES[2:]
 processes = multiprocessing.get_context("fork")
 
 
-def dying_hash(folder: Path) -> str:
+def dying_digests(folder: Path) -> dict[str, str]:
     os.kill(os.getpid(), signal.SIGKILL)
-    return hash_of(folder)
+    return file_digests(folder)
 
 
 def act_and_die(workspace: Path, stage: str, round_: Round | None) -> None:
     desk = Desk(workspace, killed_at=stage)
-    reading = dying_hash if stage == "hash" else hash_of
+    reading = dying_digests if stage == "hash" else file_digests
     if round_ is None:
         roll_back(
-            desk.registry, workspace, recipe=RECIPE, because="bad", person="ada", hash_of=reading
+            desk.registry, workspace, recipe=RECIPE, because="bad", person="ada", hash_of=hash_of,
+            digests_of=reading,
         )  # fmt: skip
     elif stage == "hash":
         from tuneloop.history.promotions import promote
 
         promote(
-            desk.registry, workspace, recipe=RECIPE, version=str(round_.number), verdict=round_.verdict,
-            because="good", person=None, hash_of=reading,
+            desk.registry, workspace, recipe=RECIPE, version=str(round_.number), round_=round_,
+            because="good", person=None, hash_of=hash_of, digests_of=reading,
         )  # fmt: skip
     else:
         desk.promote(round_)
@@ -98,15 +103,24 @@ def test_a_line_that_was_cut_off_while_it_was_written_was_never_written(desk):
     assert file.read_bytes().endswith(b"}\n")
 
 
-def test_a_line_was_done_but_the_process_died_before_it_could_say_so(desk):
-    file = AuditTrail(desk.workspace, RECIPE, desk.key).file
-    second = desk.judged(2, against="hash-1")
+def test_lines_that_were_written_before_a_kill_and_not_counted_are_counted_by_the_next(desk):
+    trail = AuditTrail(desk.workspace, RECIPE, desk.key)
+    second, counted = desk.judged(2, against="hash-1"), trail.head_file.read_bytes()
     desk.promote(second)
-    lines = file.read_bytes().splitlines(keepends=True)
-    file.write_bytes(b"".join(lines[:-1]))  # as after a kill between the last tag and the last line
-    desk.promote(second)
-    assert desk.registry.aliases() == {"champion": "2", "previous": "1"}
+    newest = trail.head_file.read_bytes()
+    trail.head_file.write_bytes(counted)
     assert steps(desk) == ["intent", "done", "intent", "done"]
+    desk.promote(second)
+    assert trail.head_file.read_bytes() == newest
+
+
+def test_a_trail_of_one_line_whose_count_was_not_written_is_whole(tmp_path):
+    desk, trail = Desk(tmp_path), AuditTrail(tmp_path, RECIPE, signing_key(tmp_path))
+    round_ = desk.judged(1)
+    empty = trail.head_file.read_bytes()
+    desk.promote(round_)
+    trail.head_file.write_bytes(empty)
+    assert steps(desk) == ["intent", "done"]
 
 
 def test_promotions_at_the_same_time_leave_one_champion_and_the_one_before_it(desk):
@@ -125,3 +139,33 @@ def test_promotions_at_the_same_time_leave_one_champion_and_the_one_before_it(de
     assert [e.from_version for e in entries[2::2]] == [e.to_version for e in entries[:-2:2]]
     champion, previous = entries[-1].to_version, entries[-1].from_version
     assert desk.registry.aliases() == {"champion": champion, "previous": previous}
+
+
+def repair_and_die(workspace: Path, stage: str) -> None:
+    repair_from_trail(
+        Desk(workspace, killed_at=stage).registry, workspace, recipe=RECIPE, because="moved", person="ada",
+        hash_of=hash_of,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("stage", ["champion", "champion!", "previous", "previous!", "tags", "tags!"])
+@pytest.mark.parametrize("deleted", [False, True])
+def test_a_repair_killed_at_any_stage_is_whole_after_the_next(desk, stage, deleted):
+    desk.promote(desk.judged(2, against="hash-1"))
+    desk.judged(3)
+    if deleted:
+        desk.registry.delete("2")
+    desk.registry.set_alias(RECIPE, "champion", "3")
+    process = processes.Process(target=repair_and_die, args=(desk.workspace, stage))
+    process.start()
+    process.join(60)
+    assert process.exitcode == -signal.SIGKILL
+    repair_from_trail(
+        desk.registry, desk.workspace, recipe=RECIPE, because="moved", person="ada", hash_of=hash_of
+    )  # fmt: skip
+    found = examine(desk.registry, desk.workspace, recipe=RECIPE, hash_of=hash_of)
+    assert (found.faults, found.champion.model_hash) == ([], "hash-2")
+    assert len(desk.registry.versions(RECIPE)) == 3
+    assert desk.registry.aliases() == {
+        "champion": found.champion.to_version, "previous": "1", "candidate": "3",
+    }  # fmt: skip

@@ -3,7 +3,10 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
+import pytest
+
 from tests.tuneloop.history.examples import make_round
+from tuneloop.errors import DataError
 from tuneloop.history.rounds import (
     begin_round,
     find_round,
@@ -14,7 +17,6 @@ from tuneloop.history.rounds import (
     rounds_folder,
     save_round,
 )
-from tuneloop.ports import ModelVersion
 from tuneloop.results import Round
 
 
@@ -82,26 +84,34 @@ def test_people_judge_what_is_served_and_a_candidate_that_waits_for_them() -> No
     assert reviewed_model(waiting, champion) == ("gguf", round_.candidate.model_hash)
 
 
-def registered(folder: Path, model_hash: str) -> ModelVersion:
-    folder.mkdir()
-    return ModelVersion("1", "run", "2026", (), {"model_path": str(folder), "model_hash": model_hash})
+def served(folder: Path, model_hash: str) -> Round:
+    round_ = make_round(1).model_copy(update={"served_path": str(folder)})
+    return round_.model_copy(update={"candidate": round_.candidate.model_copy(update={"model_hash": model_hash})})
 
 
 def test_the_reviewed_model_is_compared_with_the_other_of_candidate_and_champion(tmp_path: Path) -> None:
     round_ = make_round(2, champion=make_round(1).candidate.model_copy(update={"model_hash": "old"}))
     round_ = round_.model_copy(update={"served_path": str(tmp_path)})
-    versions = [registered(tmp_path / "old", "old"), registered(tmp_path / "new", "another")]
+    (tmp_path / "old").mkdir()
+    rounds = [served(tmp_path / "old", "old"), served(tmp_path / "new", "another")]
     candidate = round_.candidate.model_hash
-    assert other_model(round_, candidate, versions) == (str(tmp_path / "old"), "old")
-    assert other_model(round_, "old", versions) == (str(tmp_path), candidate)
+    assert other_model(round_, candidate, rounds) == (str(tmp_path / "old"), "old")
+    assert other_model(round_, "old", rounds) == (str(tmp_path), candidate)
 
 
 def test_there_is_no_other_model_before_the_first_champion_or_when_its_folder_is_gone(tmp_path: Path) -> None:
     first = make_round(1).model_copy(update={"champion": None, "served_path": str(tmp_path)})
     assert other_model(first, first.candidate.model_hash, []) is None
     round_ = make_round(2, champion=make_round(1).candidate.model_copy(update={"model_hash": "old"}))
-    gone = ModelVersion("1", "run", "2026", (), {"model_path": str(tmp_path / "gone"), "model_hash": "old"})
-    assert other_model(round_, round_.candidate.model_hash, [gone]) is None
+    assert other_model(round_, round_.candidate.model_hash, [served(tmp_path / "gone", "old")]) is None
+
+
+@pytest.mark.parametrize("content", ["", '{"number": 1', "[]", '{"number": 1, "surprise": 2}', "\x00" * 64])
+def test_a_damaged_round_is_named_with_what_to_do(tmp_path: Path, content: str) -> None:
+    file = save_round(tmp_path, make_round(1))
+    file.write_text(content)
+    with pytest.raises(DataError, match=rf"{file}, is damaged.*backup"):
+        load_rounds(tmp_path, "desk")
 
 
 def test_a_round_of_an_earlier_release_had_one_review_set_at_most() -> None:

@@ -11,10 +11,9 @@ from typing import Any
 from tuneloop.adapters.mlflow_registry.artefacts import artifact_hash
 from tuneloop.adapters.mlflow_registry.connection import connect, quoted, service, short
 from tuneloop.adapters.mlflow_registry.runs import UPDATED, log_curve, log_metrics, log_params, log_tags, upload
-from tuneloop.ports import ModelVersion
+from tuneloop.ports import ARTEFACT_TAG, ModelVersion
 
-CHAMPION = "champion"
-ROUND_TAG, HASH_TAG = "tuneloop.round", "tuneloop.artifact_hash"
+ROUND_TAG, HASH_TAG = "tuneloop.round", ARTEFACT_TAG
 _ABSENT = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}  # no such model; a model without this alias
 
 __all__ = ["HASH_TAG", "ROUND_TAG", "UPDATED", "MlflowRegistry"]
@@ -115,19 +114,6 @@ class MlflowRegistry:
         with service(self._url):
             for name, value in tags.items():
                 self._client.set_model_version_tag(model, version, name, short(value))
-
-    def champion(self, model: str) -> Mapping[str, str] | None:
-        """Tags of the champion's version (with `version` and `run_id`), or None."""
-        from mlflow.exceptions import MlflowException
-
-        with service(self._url):
-            try:
-                found = self._client.get_model_version_by_alias(model, CHAMPION)
-            except MlflowException as error:
-                if error.error_code in _ABSENT:
-                    return None
-                raise
-        return dict(found.tags) | {"version": str(found.version), "run_id": found.run_id or ""}
 
     @cached_property
     def _client(self) -> Any:

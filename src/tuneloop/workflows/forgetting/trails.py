@@ -7,7 +7,6 @@ from pathlib import Path
 
 from tuneloop.history.audit_trail import AuditTrail
 from tuneloop.history.verdict_signature import signing_key
-from tuneloop.workflows.forgetting.rewriting import write_bytes
 from tuneloop.workflows.forgetting.wanted import Gathered, Wanted
 
 
@@ -18,7 +17,7 @@ def erase_from_trail(file: Path, wanted: Wanted, _: Gathered, *, write: bool) ->
     if count and write:
         trail = _trail(file)
         with trail.held():
-            write_bytes(file, trail.resealed(wanted.blanked)[0])
+            trail.reseal(wanted.blanked)
     return count
 
 
