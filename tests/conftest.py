@@ -41,6 +41,7 @@ TIERS = {
     "tasks/test_registry.py": "integration",
     "tuneloop/cli/test_models_command.py": "integration",
     "tuneloop/cli/test_models_killed.py": "integration",
+    "tuneloop/history/test_registry_attacks.py": "integration",
     "tuneloop/data/test_columns.py": "integration",
     "tuneloop/data/test_national_ids.py": "integration",
     "tuneloop/data/test_english_words.py": "integration",
