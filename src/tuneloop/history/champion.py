@@ -135,7 +135,7 @@ def examine(
         workspace: where the trail, the rounds and the key are.
         recipe: name of the recipe, and of its model.
         hash_of: of what is served from a folder, for rounds from before folders were sealed.
-        digests_of: of the files of a folder; None: the disk is not looked at, which takes about a second per GB.
+        digests_of: of the files of a folder; None: the disk is not looked at, which takes one to two seconds per GB.
     """
     key = signing_key(workspace)
     trail = AuditTrail(workspace, recipe, key)

@@ -16,7 +16,7 @@ from tuneloop.errors import ModelError
 from tuneloop.folder_digests import DigestsOf, changes, contents_hash
 from tuneloop.ports import ARTEFACT_TAG
 from tuneloop.records import content_hash
-from tuneloop.results import Round, SealedFolder
+from tuneloop.results import Round
 
 HashOf = Callable[[Path], str]
 """Hash of what is served from a folder, `tuneloop.training.export.served.artefact_hash`."""
@@ -46,9 +46,7 @@ def seal_folders(round_: Round, *, key: bytes, digests_of: DigestsOf, hash_of: H
     """
     if round_.folders:
         return round_
-    folders = {
-        use: SealedFolder(path=str(path), files=dict(digests_of(path))) for use, path in folders_of(round_).items()
-    }
+    folders = {use: dict(digests_of(path)) for use, path in folders_of(round_).items()}
     faults = [*_not_as_judged(round_, hash_of), *_not_as_trained(round_, folders), *_no_files(folders)]
     if faults:
         raise ModelError(f"round {round_.number} of {round_.recipe} cannot be registered: {'; '.join(faults)}; {AGAIN}")
@@ -58,9 +56,7 @@ def seal_folders(round_: Round, *, key: bytes, digests_of: DigestsOf, hash_of: H
 
 def folders_hash(round_: Round) -> str | None:
     """Over all sealed folders; None where the round is from before they were sealed."""
-    return (
-        content_hash({use: folder.model_dump() for use, folder in round_.folders.items()}) if round_.folders else None
-    )
+    return content_hash(round_.folders) if round_.folders else None
 
 
 def folder_faults(
@@ -75,10 +71,13 @@ def folder_faults(
         return [*_not_as_judged(round_, hash_of), *_not_as_tagged(round_, digests_of, tags or {})]
     if not hmac.compare_digest(round_.folders_seal.encode(), _seal(round_, key).encode()):
         return [f"the list of files in round {round_.number} was changed after it was sealed, or with another key"]
+    there = folders_of(round_)
+    if set(there) != set(round_.folders):
+        return [f"the record of round {round_.number} names other folders than were sealed"]
     return [
-        f"{use}: {change} (in {folder.path})"
-        for use, folder in round_.folders.items()
-        for change in _changes(folder, digests_of)
+        f"{use}: {change} (in {there[use]})"
+        for use, files in round_.folders.items()
+        for change in _changes(there[use], files, digests_of)
     ]
 
 
@@ -87,10 +86,8 @@ def is_there(round_: Round) -> bool:
     return all(path.is_dir() for path in folders_of(round_).values())
 
 
-def _changes(folder: SealedFolder, digests_of: DigestsOf) -> list[str]:
-    if not Path(folder.path).is_dir():
-        return ["the folder is gone"]
-    return changes(folder.files, digests_of(Path(folder.path)))
+def _changes(folder: Path, files: Mapping[str, str], digests_of: DigestsOf) -> list[str]:
+    return changes(files, digests_of(folder)) if folder.is_dir() else ["the folder is gone"]
 
 
 def _not_as_judged(round_: Round, hash_of: HashOf) -> list[str]:
@@ -103,9 +100,10 @@ def _not_as_judged(round_: Round, hash_of: HashOf) -> list[str]:
     return [f"served: {served} does not hold the model that was judged (hash {found[:12]}, judged {judged[:12]})"]
 
 
-def _not_as_trained(round_: Round, folders: Mapping[str, SealedFolder]) -> list[str]:
+def _not_as_trained(round_: Round, folders: Mapping[str, Mapping[str, str]]) -> list[str]:
     wanted, adapter = round_.training.adapter_hash, round_.training.adapter
-    found = next((contents_hash(f.files) for f in folders.values() if f.path == adapter), "")
+    use = next((use for use, path in folders_of(round_).items() if path == Path(adapter)), None)
+    found = contents_hash(folders[use]) if use else ""
     return [f"adapter: {adapter} does not hold what was trained"] if wanted and found != wanted else []
 
 
@@ -116,19 +114,20 @@ def _not_as_tagged(round_: Round, digests_of: DigestsOf, tags: Mapping[str, str]
     return [f"adapter: {adapter} does not hold what was registered"]
 
 
-def _no_files(folders: Mapping[str, SealedFolder]) -> list[str]:
-    empty = [f"{use}: no files in {folder.path}" for use, folder in folders.items() if not folder.files]
+def _no_files(folders: Mapping[str, Mapping[str, str]]) -> list[str]:
+    empty = [f"{use}: the folder is gone, or empty" for use, files in folders.items() if not files]
     odd = [
         f"{use}: {name} is a {digest}"
-        for use, folder in folders.items()
-        for name, digest in folder.files.items()
+        for use, files in folders.items()
+        for name, digest in files.items()
         if not SHA256.fullmatch(digest)
     ]
     return empty + odd
 
 
 def _seal(round_: Round, key: bytes) -> str:
-    """The recipe and the hashes are sealed too: the files are those of this model."""
+    """The recipe and the hashes are sealed too: the files are those of this model. Where they lie is not: a workspace
+    may move."""
     parts = (round_.recipe, round_.training.model_hash, round_.verdict.candidate_hash, folders_hash(round_) or "")
     content = "\n".join(("tuneloop folders 1", *parts))
     return hmac.new(key, content.encode(), hashlib.sha256).hexdigest()

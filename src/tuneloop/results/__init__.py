@@ -13,7 +13,7 @@ from tuneloop.results.review import (
     SetAside,
     SetSummary,
 )
-from tuneloop.results.rounds import Approval, DriftReport, FeedbackReport, ReviewReport, Round, SealedFolder
+from tuneloop.results.rounds import Approval, DriftReport, FeedbackReport, ReviewReport, Round
 from tuneloop.results.training import Estimate, LossPoint, TrainingReport, TrainingWarning
 
 __all__ = [
@@ -43,7 +43,6 @@ __all__ = [
     "ReviewSummary",
     "ReviewerSummary",
     "Round",
-    "SealedFolder",
     "SetAside",
     "SetSummary",
     "Slice",

@@ -78,13 +78,6 @@ class Approval(Result):
     decided_at: str | None = None
 
 
-class SealedFolder(Result):
-    """A folder as it was judged: where it lies, and the hex SHA-256 of every file in it."""
-
-    path: str
-    files: dict[str, str]
-
-
 class Round(Result):
     """One turn of the loop, as it is kept in the workspace and shown by `tuneloop report`."""
 
@@ -107,8 +100,9 @@ class Round(Result):
     candidate: EvaluationReport
     opinions: list[Opinion] = []
     verdict: Verdict
-    folders: dict[str, SealedFolder] = {}
-    """What was judged, by use (`served`, `model`, `adapter`); empty in rounds from before folders were sealed."""
+    folders: dict[str, dict[str, str]] = {}
+    """Use of a folder (`served`, `model`, `adapter`) -> name of each file as it was judged -> hex SHA-256; empty in
+    rounds from before folders were sealed."""
     folders_seal: str = ""
     """Seals the folders with the workspace's key, see tuneloop.history.sealed_folders."""
     settings: dict[str, Any] = {}

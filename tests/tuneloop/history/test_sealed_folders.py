@@ -28,7 +28,7 @@ def faults(desk, round_, **tags):
 
 def test_all_files_of_all_folders_are_sealed_and_a_second_time_changes_nothing(desk):
     round_ = desk.judged(1)
-    assert {use: list(folder.files) for use, folder in round_.folders.items()} == {
+    assert {use: list(files) for use, files in round_.folders.items()} == {
         "served": ["weights"], "adapter": ["adapter_model.safetensors"],
     }  # fmt: skip
     (desk.workspace / "models/a1/adapter_model.safetensors").write_text("tampered with")
@@ -64,7 +64,7 @@ def test_a_list_of_files_that_was_edited_along_with_the_files_shows(desk):
     round_ = desk.judged(1)
     (desk.workspace / "models/m1/weights").write_text("evil")
     content = json.loads(round_.model_dump_json())
-    content["folders"]["served"]["files"] = file_digests(desk.workspace / "models/m1")
+    content["folders"]["served"] = file_digests(desk.workspace / "models/m1")
     (fault,) = faults(desk, Round.model_validate(content))
     assert "the list of files in round 1 was changed" in fault
 
@@ -107,3 +107,15 @@ def test_a_round_of_an_older_release_is_held_against_its_verdict_and_the_registr
     (desk.workspace / "models/m1/weights").write_text("evil")
     assert "does not hold the model that was judged" in faults(desk, round_)[0]
     assert folders_hash(round_) is None
+
+
+def test_a_record_that_was_sent_to_other_folders_shows_and_one_whose_workspace_has_moved_does_not(desk, tmp_path):
+    round_ = desk.judged(1)
+    there = shutil.copytree(desk.workspace / "models", tmp_path / "elsewhere")
+    paths = {"model": str(there / "m1"), "adapter": str(there / "a1")}
+    moved = round_.model_copy(update={"training": round_.training.model_copy(update=paths)})
+    assert faults(desk, moved) == []
+    (there / "m1" / "weights").write_text("evil")
+    assert faults(desk, moved) == [f"served: weights changed (in {there / 'm1'})"]
+    sent = round_.model_copy(update={"served_path": str(there / "a1")})
+    assert faults(desk, sent) == ["the record of round 1 names other folders than were sealed"]
