@@ -153,3 +153,43 @@ def test_a_line_that_is_no_entry_is_an_error_with_advice(trail):
 
 def test_there_is_an_empty_trail_before_the_first_promotion(tmp_path):
     assert AuditTrail(tmp_path, "new", KEY).entries() == []
+
+
+def without_ada(content):
+    return {**content, "who": "(forgotten)"}
+
+
+def test_a_trail_from_which_a_word_was_taken_is_whole_again(trail):
+    with trail.held():
+        trail.reseal(without_ada)
+    assert trail.faults(trail.entries()) == []
+    assert {e.who for e in trail.entries()} == {"(forgotten)"}
+    with trail.held():
+        append(trail, "4")
+    assert trail.faults(trail.entries()) == []
+
+
+def test_a_kill_on_either_side_of_the_new_lines_leaves_a_whole_trail(trail):
+    """The head says beforehand what the last line becomes."""
+    old, head = trail.file.read_bytes(), trail.head_file.read_bytes()
+    _, seals = trail.resealed(without_ada)
+    with trail.held():
+        trail.reseal(without_ada)
+    new = trail.file.read_bytes()
+    trail.head_file.write_bytes(head)
+    trail._write_head(trail._head().model_copy(update={"becoming": list(seals.values())[-1]}))
+    for lines in (old, new):
+        trail.file.write_bytes(lines)
+        assert trail.faults(trail.entries()) == []
+    with trail.held():
+        assert trail._head().becoming is None
+    assert trail.faults(trail.entries()) == []
+
+
+def test_taking_a_word_out_does_not_hide_that_a_line_was_changed(trail):
+    rewrite(trail, lambda lines: [lines[0], lines[1].replace('"2"', '"9"'), lines[2]])
+    found = trail.faults(trail.entries())
+    assert found
+    with trail.held():
+        trail.reseal(without_ada)
+    assert set(found) <= set(trail.faults(trail.entries()))
