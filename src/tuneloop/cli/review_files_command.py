@@ -113,6 +113,6 @@ def _desk_of(settings: Settings, file: Path) -> tuple[str, FileDesk]:
         if names & desk.review_sets():
             return recipe, desk
     raise DataError(
-        f"{file.name} belongs to no review set of {settings.workspace_path}: is it a sheet of "
+        f"{file} belongs to no review set of {settings.workspace_path}: is it a sheet of "
         "`tuneloop review export`, with its `item` column as it was?"
     )

@@ -5,10 +5,11 @@ from __future__ import annotations
 import codecs
 import csv
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from tuneloop.adapters.file_desk.cells import guarded, unguarded
+from tuneloop.adapters.file_desk.limits import require_few_columns, require_few_rows, require_short_row
 from tuneloop.adapters.file_desk.sheet_rows import SheetRow, column_name
 from tuneloop.errors import DataError
 
@@ -30,19 +31,49 @@ def read_csv(path: Path) -> list[SheetRow]:
     """
     text = _decoded(path)
     first_line = text.split("\n", 1)[0]
-    delimiter = max(",;\t", key=first_line.count)
+    records = _records(text, max(",;\t", key=first_line.count), path)
     try:
-        records = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True))
+        header = [column_name(name) for name in next(records, ())]
+        rows = [_row(number, header, record) for number, record in enumerate(records, start=2) if record]
     except csv.Error as error:
-        raise DataError(f"{path.name} is not readable as CSV ({error}); save it again as `CSV UTF-8`") from error
-    if not records:
-        raise DataError(f"{path.name} is empty")
-    header = [column_name(name) for name in records[0]]
-    return [
-        SheetRow(number, {name: unguarded(text) for name, text in zip(header, record, strict=False) if name})
-        for number, record in enumerate(records[1:], start=2)
-        if record
-    ]
+        raise DataError(f"{path} is not readable as CSV ({error}); save it again as `CSV UTF-8`") from error
+    if not header:
+        raise DataError(f"{path} is empty; was it saved?")
+    return rows
+
+
+def _row(number: int, header: Sequence[str], record: Sequence[str]) -> SheetRow:
+    return SheetRow(number, {name: unguarded(text) for name, text in zip(header, record, strict=False) if name})
+
+
+def _records(text: str, delimiter: str, path: Path) -> Iterator[list[str]]:
+    lines = _Lines(text, path)
+    for number, record in enumerate(csv.reader(lines, delimiter=delimiter, strict=True), 1):
+        require_few_rows(path, number)
+        require_few_columns(path, number, len(record))
+        lines.begin(number + 1)
+        yield record
+
+
+class _Lines:
+    """Lines for the csv module, none of whose records is longer than a row may be."""
+
+    def __init__(self, text: str, path: Path) -> None:
+        self._lines = io.StringIO(text, newline="")
+        self._path = path
+        self.begin(1)
+
+    def begin(self, row: int) -> None:
+        self._row, self._characters = row, 0
+
+    def __iter__(self) -> _Lines:
+        return self
+
+    def __next__(self) -> str:
+        line = next(self._lines)
+        self._characters += len(line)
+        require_short_row(self._path, self._row, self._characters)
+        return line
 
 
 def _decoded(path: Path) -> str:
@@ -53,4 +84,4 @@ def _decoded(path: Path) -> str:
             return content.decode(encoding)
         except UnicodeDecodeError:
             continue
-    raise DataError(f"{path.name} is in no encoding that we know; save it again as `CSV UTF-8`")
+    raise DataError(f"{path} is in no encoding that we know; save it again as `CSV UTF-8`")

@@ -16,6 +16,7 @@ from tuneloop.adapters.file_desk.columns import Column
 from tuneloop.adapters.file_desk.csv_sheets import read_csv
 from tuneloop.adapters.file_desk.json_sheets import read_json
 from tuneloop.adapters.file_desk.kept_sets import KeptSet
+from tuneloop.adapters.file_desk.limits import require_readable
 from tuneloop.adapters.file_desk.sheet_rows import SheetRow
 from tuneloop.adapters.file_desk.workbooks import read_workbook
 from tuneloop.errors import DataError
@@ -64,9 +65,8 @@ def read_sheet(path: Path) -> list[SheetRow]:
     """
     reader = READERS.get(path.suffix.lower())
     if reader is None:
-        raise DataError(f"{path.name} is neither {', '.join(READERS)}; save it as one of these")
-    if not path.is_file():
-        raise DataError(f"there is no file {path}")
+        raise DataError(f"{path} is neither {', '.join(READERS)}; save it as one of these")
+    require_readable(path)
     return reader(path)
 
 

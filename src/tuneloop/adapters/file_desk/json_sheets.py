@@ -6,8 +6,12 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from tuneloop.adapters.file_desk.limits import require_few_columns, require_few_rows, require_short_row
 from tuneloop.adapters.file_desk.sheet_rows import SheetRow, column_name
 from tuneloop.errors import DataError
+
+LONGEST_NUMBER = 20
+"""Characters; no question is answered by a longer one."""
 
 
 def json_text(shown: Sequence[str], asked: Sequence[str], rows: Iterable[Mapping[str, str]]) -> str:
@@ -27,17 +31,20 @@ def read_json(path: Path) -> list[SheetRow]:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
-        raise DataError(f"{path.name} is not UTF-8; save it again as UTF-8") from error
-    return [_row(number, line) for number, line in enumerate(text.split("\n"), start=1) if line.strip()]
+        raise DataError(f"{path} is not UTF-8; save it again as UTF-8") from error
+    require_few_rows(path, text.count("\n"))
+    return [_row(path, number, line) for number, line in enumerate(text.split("\n"), start=1) if line.strip()]
 
 
-def _row(number: int, line: str) -> SheetRow:
+def _row(path: Path, number: int, line: str) -> SheetRow:
+    require_short_row(path, number, len(line))
     try:
         found = json.loads(line)
-    except ValueError:
-        return SheetRow(number, {}, {"": "is not JSON"})
+    except (ValueError, RecursionError):
+        return SheetRow(number, {}, {"": "is not JSON, or nested too deep"})
     if not isinstance(found, dict):
         return SheetRow(number, {}, {"": "is not a JSON object"})
+    require_few_columns(path, number, len(found))
     cells: dict[str, str] = {}
     faults: dict[str, str] = {}
     for name, value in ((column_name(name), value) for name, value in found.items()):
@@ -46,7 +53,7 @@ def _row(number: int, line: str) -> SheetRow:
         elif isinstance(value, list) and all(isinstance(part, str) for part in value):
             cells[name] = ", ".join(value)
         elif isinstance(value, int | float) and not isinstance(value, bool):
-            cells[name] = f"{value:g}"
+            cells[name] = str(value)[:LONGEST_NUMBER].removesuffix(".0")
         elif value is not None:
             faults[name] = "is neither a text nor a number"
     return SheetRow(number, cells, faults)

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import io
+import warnings
 import zipfile
-from collections.abc import Iterable, Mapping, Sequence
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from tuneloop.adapters.file_desk.cells import for_workbook, from_workbook
 from tuneloop.adapters.file_desk.columns import CORRECTION, ITEM, Column
+from tuneloop.adapters.file_desk.limits import require_few_columns, require_few_rows
 from tuneloop.adapters.file_desk.sheet_rows import SheetRow, column_name
+from tuneloop.adapters.file_desk.workbook_archives import require_sound_archive
 from tuneloop.errors import DataError
 
 SHEET, GUIDELINES = "Review", "Guidelines"
@@ -18,6 +22,12 @@ _WIDTHS = {ITEM: 14.0, CORRECTION: 60.0}
 _WIDE, _NARROW = 60.0, 15.0
 _LONGEST_LIST = 255
 """Characters that a list of choices may have in a workbook."""
+
+UNREADABLE = (
+    SyntaxError, LookupError, ValueError, TypeError, AttributeError, NameError, ArithmeticError, OSError, EOFError,
+    RecursionError, zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
+"""What openpyxl and the XML parsers under it raise at what they do not understand."""
 
 
 def workbook(
@@ -43,19 +53,40 @@ def workbook(
 def read_workbook(path: Path) -> list[SheetRow]:
     """All rows of its first sheet below the header. Formulas, dates and truth values are faults: their text is lost.
 
+    Read row by row, and a formula is a text that is never computed.
+
     Raises:
-        DataError: it is not a workbook.
+        DataError: it is not a workbook, or larger than a sheet can be.
     """
     from openpyxl import load_workbook
-    from openpyxl.utils.exceptions import InvalidFileException
 
-    try:
-        book = load_workbook(path)
-    except (InvalidFileException, zipfile.BadZipFile, KeyError, ValueError) as error:
-        raise DataError(f"{path.name} is not an .xlsx workbook; save it again as one, or as `CSV UTF-8`") from error
-    rows = (book[SHEET] if SHEET in book.sheetnames else book.worksheets[0]).iter_rows()
-    header = [column_name(str(cell.value or "")) for cell in next(rows, ())]
-    return [_row(number, dict(zip(header, cells, strict=False))) for number, cells in enumerate(rows, start=2)]
+    require_sound_archive(path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of features that a sheet has no use for
+        try:
+            book = load_workbook(path, read_only=True, keep_links=False)
+            try:
+                return list(_rows(book, path))
+            finally:
+                book.close()
+        except UNREADABLE as error:
+            problem = type(error).__name__
+            raise DataError(
+                f"{path} is not an .xlsx workbook, or a damaged one ({problem}); save it again as one, or as `CSV UTF-8`"
+            ) from error
+
+
+def _rows(book: Any, path: Path) -> Iterator[SheetRow]:
+    sheet = book[SHEET] if SHEET in book.sheetnames else book.worksheets[0]
+    sheet.reset_dimensions()  # what the file says of its size need not be so
+    header: list[str] = []
+    for number, cells in enumerate(sheet.iter_rows(), start=1):
+        require_few_rows(path, number)
+        require_few_columns(path, number, len(cells))
+        if number == 1:
+            header = [column_name(str(cell.value or "")) for cell in cells]
+        else:
+            yield _row(number, dict(zip(header, cells, strict=False)))
 
 
 def _put(cell: Any, text: str, *, locked: bool) -> None:
