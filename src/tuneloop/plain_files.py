@@ -12,6 +12,17 @@ SYSTEM_FOLDERS = (Path("/proc"), Path("/sys"))
 MIB = 1024**2
 
 
+def is_missing(path: Path) -> bool:
+    """Whether nothing at all has this name, not even a link to nowhere."""
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False  # there may be something, and `fault_of` says why it cannot be read
+    return False
+
+
 def fault_of(path: Path, *, max_bytes: int | None = None) -> str | None:
     """Why the path cannot be read as a file, as the rest of a sentence that begins with its name; None: it can.
 

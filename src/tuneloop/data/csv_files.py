@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from tuneloop.errors import DataError
 
 SHOWN_NAME = 40
 """Characters of a column's name that a message may show: what is longer is rather a row than a name."""
+
+MAX_COLUMNS = 10_000
 
 
 def csv_rows(path: Path, max_row_bytes: int = MAX_ROW_BYTES) -> Iterator[RawRow]:
@@ -38,7 +41,7 @@ def require_distinct(names: Sequence[str], path: Path) -> None:
     Raises:
         DataError: names them.
     """
-    twice = sorted({name for name in names if names.count(name) > 1})
+    twice = sorted(name for name, count in Counter(names).items() if count > 1)
     if twice:
         shown = ", ".join(name[:SHOWN_NAME] for name in twice[:5])
         raise DataError(f"{path} has more than one column named {shown}; rename or drop them")
@@ -105,6 +108,8 @@ def _header(reader: Iterator[list[str]], path: Path) -> list[str]:
     names = [name.strip() for name in names]
     if not any(names) or not is_encodable("".join(names)):
         raise DataError(f"{path} has no header that can be read; its first line must name the columns, in UTF-8")
+    if len(names) > MAX_COLUMNS:
+        raise DataError(f"{path} has {len(names):,} columns, and at most {MAX_COLUMNS:,} are read; keep those that matter")
     require_distinct([name for name in names if name], path)
     return names
 

@@ -14,8 +14,9 @@ from tuneloop.data.csv_files import csv_rows
 from tuneloop.data.hub_files import hub_rows, is_saved, saved_rows
 from tuneloop.data.json_files import json_rows, jsonl_rows
 from tuneloop.data.raw_row import MAX_ROW_BYTES, RawRow
-from tuneloop.data.streams import UNPACKERS
+from tuneloop.data.streams import UNPACKERS, require_no_bomb
 from tuneloop.errors import DataError
+from tuneloop.plain_files import fault_of, is_missing
 from tuneloop.recipes import Source
 from tuneloop.recipes.paths import source_place
 
@@ -49,9 +50,12 @@ def file_of(source: Source, *, root: Path, workspace: Path) -> Path | None:
             raise DataError(f"source {source.name}: {folder} was not made by save_to_disk; name a file in it instead")
         return None
     path = _place(source, source.path, root, workspace)
-    if not path.is_file() and not source.path.startswith("workspace:"):
-        what = "is a folder; name a file in it" if path.is_dir() else f"is no file; paths start at the root, {root}"
-        raise DataError(f"source {source.name}: {path} {what}")
+    if source.path.startswith("workspace:") and is_missing(path):
+        return path
+    if is_missing(path):
+        raise DataError(f"source {source.name}: {path} is no file; paths start at the root, {root}")
+    if fault := fault_of(path):
+        raise DataError(f"source {source.name}: {path} {fault}")
     return path
 
 
@@ -66,7 +70,7 @@ def source_rows(source: Source, *, root: Path, workspace: Path) -> Iterator[RawR
         yield from hub_rows(source.path)
     elif is_saved(path):
         yield from saved_rows(path, source.path.partition("#")[2])
-    elif path.exists():
+    elif not is_missing(path):
         yield from raw_rows(path, source.format)
 
 
@@ -81,6 +85,7 @@ def raw_rows(path: Path, file_format: str = "auto", *, max_row_bytes: int = MAX_
         return parquet_rows(path)
     if form == "huggingface":
         return saved_rows(path)
+    require_no_bomb(path)
     readers = {"jsonl": jsonl_rows, "json": json_rows, "csv": csv_rows}
     return readers[form](path, max_row_bytes)
 

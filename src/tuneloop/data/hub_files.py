@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tuneloop.data.arrow_files import BATCH_ROWS, table_rows
+from tuneloop.data.arrow_files import table_rows
 from tuneloop.data.csv_files import require_distinct
+from tuneloop.data.parquet_pages import BATCH_ROWS
 from tuneloop.data.raw_row import RawRow
 from tuneloop.errors import DataError
 
@@ -18,7 +19,10 @@ NAME = re.compile(r"(?P<name>[\w.-]+(/[\w.-]+)?)(@(?P<revision>[\w./-]+))?")
 
 def is_saved(folder: Path) -> bool:
     """Was the folder made by `save_to_disk`?"""
-    return any((folder / mark).is_file() for mark in MARKS)
+    try:
+        return any((folder / mark).is_file() for mark in MARKS)
+    except OSError:  # a name that is too long, a link to itself
+        return False
 
 
 def saved_rows(folder: Path, split: str = "") -> Iterator[RawRow]:

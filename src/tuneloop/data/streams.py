@@ -9,11 +9,13 @@ import io
 import lzma
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from tuneloop.data.raw_row import RawRow
 from tuneloop.errors import DataError
+from tuneloop.plain_files import MIB, fault_of
 
 UNDECODABLE = "tuneloop-undecodable"
 BYTE_ORDER_MARKS = (
@@ -26,6 +28,14 @@ BYTE_ORDER_MARKS = (
 BLOCK_BYTES = 8192
 ZSTD_BLOCK_BYTES = 1024
 """Of a truncated .zst file, pyarrow withholds the whole block at whose end it notices."""
+
+MAX_RATIO = 200
+"""Texts pack to a fifth or a twentieth; what unpacks to more than this and `ALWAYS_UNPACKED` was made to fill a disk."""
+ALWAYS_UNPACKED = 256 * MIB
+MEASURED_FIRST = 16 * MIB
+"""Packed files up to this are unpacked into nothing before a row is read: what is a bomb costs seconds, not a run."""
+LZMA_MEMORY = 128 * MIB
+"""A dictionary of an .xz file may be four gigabytes large; `xz -9` makes one of 64 MiB."""
 
 
 class TruncatedError(Exception):
@@ -41,6 +51,8 @@ def opened(path: Path) -> io.BufferedReader:
         DataError: the file cannot be opened, or it is packed and not a byte of it can be unpacked.
         TruncatedError: (when reading) a packed file breaks off.
     """
+    if fault := fault_of(path):
+        raise DataError(f"{path} {fault}")
     try:
         stream = _unpacked(path)
         head = stream.peek(4)[:4]
@@ -52,6 +64,34 @@ def opened(path: Path) -> io.BufferedReader:
     if head.startswith(codecs.BOM_UTF8):
         stream.read(len(codecs.BOM_UTF8))
     return stream
+
+
+def require_no_bomb(path: Path) -> None:
+    """Unpack a packed file of moderate size once, only to see how large it becomes. Larger ones are measured as they
+    are read.
+
+    Raises:
+        DataError: it becomes absurdly large, or cannot be unpacked at all.
+    """
+    if path.suffix.lower() not in UNPACKERS or fault_of(path, max_bytes=MEASURED_FIRST):
+        return
+    with suppress(TruncatedError), opened(path) as stream:
+        while stream.read(MIB):
+            pass
+
+
+def require_ratio(path: Path, packed_bytes: int, unpacked_bytes: int) -> None:
+    """Refuse what has become absurdly large.
+
+    Raises:
+        DataError: it is a bomb, or as good as one.
+    """
+    most = max(ALWAYS_UNPACKED, MAX_RATIO * packed_bytes)
+    if unpacked_bytes > most:
+        raise DataError(
+            f"{path} unpacks to more than {most // MIB:,} MiB, over {MAX_RATIO} times its size: is that right? If so, "
+            "unpack it yourself and name the unpacked file"
+        )
 
 
 def lines(stream: io.BufferedReader, max_bytes: int) -> Iterator[bytes | None]:
@@ -80,7 +120,9 @@ def _zstd(path: Path) -> Any:
     return pa.input_stream(str(path), compression="zstd")
 
 
-UNPACKERS: dict[str, Callable[[Path], Any]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open, ".zst": _zstd}
+UNPACKERS: dict[str, Callable[[Path], Any]] = {
+    ".gz": gzip.open, ".bz2": bz2.open, ".xz": lambda path: _Xz(path), ".zst": _zstd,
+}  # fmt: skip
 
 
 def _unpacked(path: Path) -> io.BufferedReader:
@@ -103,22 +145,49 @@ class _Unpacking(_Readable):
         self.packed = packed
         self.path = path
         self.block_bytes = block_bytes
-        self.has_given = False
+        self.given = 0
+        self.packed_bytes = path.stat().st_size
 
     def readinto(self, into: Any) -> int:
         try:
             data = self.packed.read1(min(len(into), self.block_bytes))
         except (EOFError, OSError, zlib.error, lzma.LZMAError):
-            if not self.has_given:
+            if not self.given:
                 raise DataError(f"{self.path} cannot be unpacked; is it what its ending says, and complete?") from None
             raise TruncatedError from None
-        self.has_given = True
+        self.given += len(data)
+        require_ratio(self.path, self.packed_bytes, self.given)
         into[: len(data)] = data
         return len(data)
 
     def close(self) -> None:
         self.packed.close()
         super().close()
+
+
+class _Xz:
+    """An .xz file unpacked with a bound on memory, which `lzma.open` does not take."""
+
+    def __init__(self, path: Path) -> None:
+        self.file = path.open("rb")
+        self.decoder = lzma.LZMADecompressor(memlimit=LZMA_MEMORY)
+
+    def read1(self, size: int) -> bytes:
+        while True:
+            if self.decoder.eof:
+                rest = self.decoder.unused_data.lstrip(b"\0") or self.file.read(BLOCK_BYTES).lstrip(b"\0")
+                if not rest:
+                    return b""
+                self.decoder = lzma.LZMADecompressor(memlimit=LZMA_MEMORY)  # several streams are one file
+            else:
+                rest = self.file.read(BLOCK_BYTES) if self.decoder.needs_input else b""
+                if self.decoder.needs_input and not rest:
+                    raise EOFError
+            if data := self.decoder.decompress(rest, size):
+                return data
+
+    def close(self) -> None:
+        self.file.close()
 
 
 class _Recoded(_Readable):
