@@ -16,6 +16,9 @@ from tuneloop.results import DataManifest
 from tuneloop.settings import Settings
 from tuneloop.severities import RANK, Severity
 
+LONGEST_NAME = 80
+"""Of a source; a file's may be longer."""
+
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
@@ -51,7 +54,7 @@ def sources_of(options: Options) -> tuple[Source, ...]:
     """A source for each file, named by its stem; equal stems are numbered."""
     names: list[str] = []
     for file in options.files:
-        name = slug(Path(file).name.split(".")[0])
+        name = slug(Path(file).name.split(".")[0])[:LONGEST_NAME]
         names.append(name if name not in names else f"{name}-{len(names) + 1}")
     return tuple(
         Source(name=name, path=_path(file), format=options.file_format, columns=options.columns)

@@ -44,5 +44,5 @@ def fault_of(path: Path, *, max_bytes: int | None = None) -> str | None:
     if not os.access(real, os.R_OK):
         return "may not be read by this user; its owner can allow it (chmod u+r)"
     if max_bytes is not None and found.st_size > max_bytes:
-        return f"has {found.st_size / MIB:,.1f} MiB, and at most {max_bytes / MIB:,.3g} are read; split it"
+        return f"has {found.st_size / MIB:,.1f} MiB, and at most {max_bytes / MIB:,.3g} are read; split it, or leave out what is not needed"
     return None

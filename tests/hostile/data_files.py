@@ -122,7 +122,10 @@ DATA_FILES: Mapping[str, tuple[str, Callable[[Path], object]]] = {
     "nested a million deep": ("deep.json", lambda p: p.write_bytes(b"[" * MIB)),
     "lines nested a million deep": ("deep.jsonl", lambda p: p.write_bytes((b"[" * MIB + b"\n") * 3)),
     "one line of 700 MiB": ("line.jsonl", lambda p: repeated(p, lambda q: q.open("wb"), b"x" * MIB, 700)),
-    "a table with a million columns": ("columns.csv", lambda p: p.write_bytes(b",".join(b"%d" % n for n in range(500_000)))),
+    "a table with a million columns": (
+        "columns.csv",
+        lambda p: p.write_bytes(b",".join(b"%d" % n for n in range(500_000))),
+    ),
     "a table with a million columns a row": (
         "wide.csv",
         lambda p: p.write_bytes(b"prompt,completion\n" + (b"," * 2_000_000 + b"\n") * 5),

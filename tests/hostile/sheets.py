@@ -47,7 +47,9 @@ def zip_of(path: Path, content: bytes, packing: int = zipfile.ZIP_DEFLATED, *, f
     with zipfile.ZipFile(path, "w", packing) as archive:
         archive.writestr("xl/workbook.xml", content)
     if flags:
-        path.write_bytes(path.read_bytes().replace(b"PK\x01\x02\x14\x03\x14\x00\x00\x00", b"PK\x01\x02\x14\x03\x14\x00\x01\x00"))
+        path.write_bytes(
+            path.read_bytes().replace(b"PK\x01\x02\x14\x03\x14\x00\x00\x00", b"PK\x01\x02\x14\x03\x14\x00\x01\x00")
+        )
 
 
 def members_that_share_their_bytes(path: Path) -> None:
@@ -92,8 +94,14 @@ SHEETS: Mapping[str, tuple[str, Callable[[Path], None]]] = {
         lambda p: workbook(p, "".join(f'<row r="{n}"><c r="XFD{n}"><v>1</v></c></row>' for n in range(2, 60_000))),
     ),
     "three million rows": ("rows.xlsx", lambda p: workbook(p, "<row/>" * 3_000_000)),
-    "a hundred thousand filled rows": ("filled.xlsx", lambda p: workbook(p, "".join(map(ROW.format, range(2, 100_000))))),
-    "one row a million times": ("again.xlsx", lambda p: workbook(p, '<row r="2"><c r="A2"><v>1</v></c></row>' * 1_000_000)),
+    "a hundred thousand filled rows": (
+        "filled.xlsx",
+        lambda p: workbook(p, "".join(map(ROW.format, range(2, 100_000)))),
+    ),
+    "one row a million times": (
+        "again.xlsx",
+        lambda p: workbook(p, '<row r="2"><c r="A2"><v>1</v></c></row>' * 1_000_000),
+    ),
     "millions of shared strings": (
         "strings.xlsx",
         lambda p: workbook(p, xl__sharedStrings_xml=f'<sst xmlns="{MAIN}">' + "<si><t/></si>" * 3_000_000 + "</sst>"),
@@ -121,19 +129,28 @@ SHEETS: Mapping[str, tuple[str, Callable[[Path], None]]] = {
     "a zip packed with lzma": ("lzma.xlsx", lambda p: zip_of(p, b"x", zipfile.ZIP_LZMA)),
     "a zip inside a zip": ("inner.xlsx", lambda p: zip_of(p, b"PK\x03\x04" + b"x" * (120 * MIB))),
     "half a workbook": ("half.xlsx", lambda p: (workbook(p, ROW.format(2)), p.write_bytes(p.read_bytes()[:600]))[0]),
-    "a workbook with a password": ("locked.xlsx", lambda p: p.write_bytes(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(5000))),
+    "a workbook with a password": (
+        "locked.xlsx",
+        lambda p: p.write_bytes(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(5000)),
+    ),
     "a sheet of 100 MiB": ("big.csv", lambda p: p.write_bytes(b"item,rating\n" * (9 * MIB))),
     "a sheet with a million columns": ("columns.csv", lambda p: p.write_bytes(b"item" + b",x" * 1_000_000)),
     "a sheet of line ends": ("ends.csv", lambda p: p.write_bytes(b"item\n" + b"x\n" * 10_000_000)),
     "a workbook as large as one may be": (
         "largest.xlsx",
         lambda p: workbook(
-            p, "".join(f'<row r="{n}">' + f'<c r="A{n}" t="str"><v>{"x" * 60}</v></c>' * 17 + "</row>" for n in range(2, 20_000))
+            p,
+            "".join(
+                f'<row r="{n}">' + f'<c r="A{n}" t="str"><v>{"x" * 60}</v></c>' * 17 + "</row>"
+                for n in range(2, 20_000)
+            ),
         ),
     ),
     "a sheet as wide as one may be": (
         "widest.csv",
-        lambda p: p.write_bytes(b",".join(b"c%d" % n for n in range(64)) + (b"\n" + b",".join([b"xyz~"] * 64)) * 19_000),
+        lambda p: p.write_bytes(
+            b",".join(b"c%d" % n for n in range(64)) + (b"\n" + b",".join([b"xyz~"] * 64)) * 19_000
+        ),
     ),
     "a quote that never closes": ("quote.csv", lambda p: p.write_bytes(b'item\n"' + b"x\n" * 4_000_000)),
     "a sheet nested deep": ("deep.jsonl", lambda p: p.write_bytes(b'{"item": ' + b"[" * 200_000)),

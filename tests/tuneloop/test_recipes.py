@@ -78,3 +78,38 @@ def test_a_judge_that_asks_for_a_login_of_the_stack_is_refused_when_the_recipe_i
 
 def test_a_judge_with_a_key_of_its_own_is_accepted():
     assert Judge(model="m", endpoint="http://judge.example/v1", api_key_variable="JUDGE_API_KEY").api_key_variable
+
+
+GOOD = "name: x\ndata: {sources: [{name: a, path: b}]}\nmodel: {base: m}\n"
+
+
+def problem_of(folder: Path, text: str) -> str:
+    (folder / "r.yaml").write_text(text)
+    with pytest.raises(RecipeError) as caught:
+        load_recipe(folder / "r.yaml")
+    return str(caught.value)
+
+
+def test_a_key_that_stands_twice_is_named_with_both_lines(tmp_path):
+    text = GOOD + "training:\n  epochs: 2\n  seed: 1\n  epochs: 3\n"
+    assert "line 7, training.epochs: stands twice, first in line 5; keep one" in problem_of(tmp_path, text)
+
+
+def test_all_problems_are_told_at_once_each_with_its_line(tmp_path):
+    said = problem_of(tmp_path, GOOD + "training:\n  epochs: .inf\n  batch_size: 0\n  epoch: 1\n")
+    assert "line 5, training.epochs: Input should be a finite number" in said
+    assert "line 6, training.batch_size: Input should be greater than 0 (it is 0)" in said
+    assert "line 7, training.epoch: there is no such key" in said
+
+
+def test_a_recipe_may_use_a_few_aliases_and_merges(tmp_path):
+    (tmp_path / "r.yaml").write_text(GOOD.replace("path: b}", "path: b}, &c {name: c, path: b}, {<<: *c, name: d}"))
+    assert [source.name for source in load_recipe(tmp_path / "r.yaml").data.sources] == ["a", "c", "d"]
+
+
+@pytest.mark.parametrize(
+    "key", ["epochs", "batch_size", "learning_rate", "lora_rank", "weight_decay", "save_every_steps"]
+)
+def test_numbers_that_no_training_needs_are_refused_in_code_too(key):
+    with pytest.raises(ValueError, match=key):
+        Recipe.model_validate({"name": "x", "data": {"sources": []}, "model": {"base": "m"}, "training": {key: 10**10}})

@@ -21,13 +21,14 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tuneloop.data.answers import answer_problem
 from tuneloop.errors import DataError
+from tuneloop.plain_files import is_missing
 from tuneloop.recipes import AnswerFormat
 from tuneloop.records import Message, Record, content_hash
+from tuneloop.yaml_files import YamlError, read_yaml
 
 SOURCE = "templates"
 _SLOT = re.compile(r"\{(\w+)\}")
@@ -43,7 +44,7 @@ class Template(BaseModel):
     prompt: str
     answer: str | dict[str, str]
     slots: Slots = {}
-    rows: int = Field(default=20, gt=0)
+    rows: int = Field(default=20, gt=0, le=100_000)
 
 
 class _File(BaseModel):
@@ -58,12 +59,16 @@ def read_templates(path: Path) -> list[Template]:
     Raises:
         DataError: no such file, not of this form, or a slot without values; the message names the template.
     """
+    if is_missing(path):
+        raise DataError(f"no templates at {path}; correct data.augmentation.templates in the recipe")
     try:
-        file = _File.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except FileNotFoundError as error:
-        raise DataError(f"no templates at {path}; correct data.augmentation.templates in the recipe") from error
-    except yaml.YAMLError as error:
-        raise DataError(f"{path} is not YAML: {error}") from error
+        document = read_yaml(path)
+        if document.problems:
+            line, keys, problem = document.problems[0]
+            raise DataError(f"{path}: line {line}, {keys}: {problem}")
+        file = _File.model_validate(document.value)
+    except YamlError as error:
+        raise DataError(f"{path} {error}") from error
     except ValidationError as error:
         wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
         raise DataError(f"{path}: {wrong}") from error

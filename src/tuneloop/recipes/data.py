@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from tuneloop.recipes.section import Fraction, Section
+from tuneloop.recipes.section import Fraction, Name, Section, Seed
 from tuneloop.severities import Severity, problem_with
 
 Cleaning = Literal["unicode", "html", "mail", "boilerplate"]
@@ -15,7 +15,7 @@ Cleaning = Literal["unicode", "html", "mail", "boilerplate"]
 class Source(Section):
     """Where rows come from."""
 
-    name: str = Field(description="short name; part of every row's lineage")
+    name: Name = Field(description="short name; part of every row's lineage")
     path: str = Field(
         description="file; relative to the project's root, `package:NAME/file` for a file inside an "
         "installed package, `workspace:FILE` for a file the loop itself writes (may not exist yet); a folder made by "
@@ -97,11 +97,11 @@ class Augmentation(Section):
     """Synthetic training rows made from real ones. Never in validation or test, always marked."""
 
     methods: tuple[Literal["noise", "templates", "paraphrase", "back_translation"], ...]
-    per_row: int = Field(default=1, gt=0, description="synthetic rows tried per real row and method")
+    per_row: int = Field(default=1, gt=0, le=1000, description="synthetic rows tried per real row and method")
     max_share: Fraction = Field(default=0.7, description="of all training rows that may be synthetic")
     min_fidelity: Fraction = Field(default=0.8, description="cosine (MiniLM) of a synthetic prompt with its original")
     templates: str | None = Field(default=None, description="YAML file of templates, relative to the project's root")
-    seed: int = 17
+    seed: Seed = 17
 
 
 class Data(Section):

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from tuneloop.recipes.section import Fraction, Section
+from tuneloop.recipes.section import Fraction, Section, Seed
 
 BUILT_IN = "built-in"
 OUR_VARIABLES = ("TUNELOOP_", "PREFECT_", "MLFLOW_", "ARGILLA_", "SUPERVISOR_")
@@ -81,8 +81,8 @@ class Terms(Section):
 
 class Evaluation(Section):
     max_rows: int | None = Field(default=None, gt=0, description="stable sample of the test rows")
-    max_new_tokens: int = Field(default=160, gt=0)
-    batch_size: int = Field(default=16, gt=0)
+    max_new_tokens: int = Field(default=160, gt=0, le=2**17)
+    batch_size: int = Field(default=16, gt=0, le=2**16)
     metrics: tuple[str, ...] = Field(
         default=("rouge_l", "exact_match"), description="names of built-in metrics, or paths of files with your own"
     )
@@ -111,4 +111,4 @@ class Evaluation(Section):
         default="all", description="whether all `improve` rules must hold, or any (Holm-corrected)"
     )
     rules: tuple[Rule, ...] = ()
-    seed: int = 17
+    seed: Seed = 17

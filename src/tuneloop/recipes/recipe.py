@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from tuneloop.errors import RecipeError
+from tuneloop.plain_files import is_missing
 from tuneloop.recipes.data import Data
 from tuneloop.recipes.evaluation import Evaluation
 from tuneloop.recipes.review import Review
 from tuneloop.recipes.section import Section
 from tuneloop.recipes.training import Model, Search, Training
+from tuneloop.yaml_files import Document, YamlError, read_yaml
+
+SHOWN = 20
+SHOWN_VALUE = 40
+"""Problems, and characters of a wrong value, that a message shows."""
 
 
 class Drift(Section):
@@ -27,7 +34,7 @@ class Drift(Section):
 class Recipe(Section):
     """Everything about one model that is kept up to date. See deployments/recipes/ for commented examples."""
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=64, description="files and folders are named by it")
     description: str = ""
     data: Data
     model: Model
@@ -57,17 +64,34 @@ def load_recipe(path: str | Path) -> Recipe:
     """Read a recipe.
 
     Raises:
-        RecipeError: no such file, not YAML, or a key that is wrong (the message names each key).
+        RecipeError: no such file, not YAML, or keys that are wrong (the message names each, with its line).
     """
     path = Path(path)
+    if is_missing(path):
+        raise RecipeError(f"no recipe at {path}: see deployments/recipes/ for examples")
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise RecipeError(f"no recipe at {path}: see deployments/recipes/ for examples") from error
-    except yaml.YAMLError as error:
-        raise RecipeError(f"{path} is not YAML: {error}") from error
+        document = read_yaml(path)
+    except YamlError as error:
+        raise RecipeError(f"{path} {error}") from error
+    if not isinstance(document.value, dict):
+        raise RecipeError(f"{path} is empty, or no list of keys and values: see deployments/recipes/ for examples")
+    problems = list(document.problems)
     try:
-        return Recipe.model_validate(document)
+        recipe = Recipe.model_validate(document.value)
     except ValidationError as error:
-        wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-        raise RecipeError(f"{path}: {wrong}") from error
+        problems += [_in_words(found, document) for found in error.errors()]
+    if problems:
+        shown = "; ".join(f"line {line}, {keys}: {text}" for line, keys, text in sorted(problems)[:SHOWN])
+        more = f"; and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
+        raise RecipeError(f"{path}: {shown}{more}")
+    return recipe
+
+
+def _in_words(found: Mapping[str, Any], document: Document) -> tuple[int, str, str]:
+    """Line, keys and what is wrong there. The message repeats a value only where it is short."""
+    text = "there is no such key; is it misspelt?" if found["type"] == "extra_forbidden" else str(found["msg"])
+    text = text.removeprefix("Value error, ")
+    value = found["input"]
+    if isinstance(value, int | float | str) and found["type"] != "extra_forbidden" and len(str(value)) <= SHOWN_VALUE:
+        text += f" (it is {value!r})"
+    return document.line_of(found["loc"]), ".".join(map(str, found["loc"])) or "the recipe", text

@@ -41,7 +41,7 @@ class Review(Section):
     prompts: str | None = Field(
         default=None, description="JSONL of new prompts for reviewers; traffic is used otherwise"
     )
-    max_records: int = Field(default=24, gt=0, description="budget: records per set and round")
+    max_records: int = Field(default=24, gt=0, le=10_000, description="budget: records per set and round")
     sampling: dict[Strategy, Fraction] = Field(
         default=DEFAULT_SAMPLING,
         description="shares of the budget by how records are chosen; they sum to 1",
@@ -49,7 +49,7 @@ class Review(Section):
     score: str | None = Field(
         default=None, description="metric whose lowest answers `low_score` picks; one that needs no expected answer"
     )
-    min_submitted: int = Field(default=2, ge=1, description="answers per record before it counts as reviewed")
+    min_submitted: int = Field(default=2, ge=1, le=1000, description="answers per record before it counts as reviewed")
     dimensions: tuple[Dimension, ...] = Field(
         default=("factuality", "relevance", "coherence", "safety", "adherence"),
         description="optional ratings from 1 to 5 beside the overall one",
@@ -62,6 +62,7 @@ class Review(Section):
     team: str = Field(
         default="tuneloop",
         pattern=r"^[a-z0-9][a-z0-9-]*$",
+        max_length=64,
         description="Argilla workspace; only its members see the sets",
     )
     annotators: tuple[str, ...] = Field(

@@ -8,7 +8,8 @@ from tuneloop.errors import DataError
 from tuneloop.plain_files import MIB, fault_of
 
 MAX_FILE_BYTES = 32 * MIB
-MAX_ROWS = 20_000
+MAX_ROWS = 20_001
+"""A header, and twice the `max_records` that a recipe may ask for."""
 MAX_COLUMNS = 64
 MAX_ROW_CHARACTERS = 4 * MIB
 
