@@ -23,10 +23,10 @@ def is_missing(path: Path) -> bool:
     return False
 
 
-def fault_of(path: Path, *, max_bytes: int | None = None) -> str | None:
+def fault_of(path: Path, *, max_bytes: int | None = None, remedy: str = "split it") -> str | None:
     """Why the path cannot be read as a file, as the rest of a sentence that begins with its name; None: it can.
 
-    Nothing is opened: opening a pipe would wait for a writer.
+    `remedy` is for a file of more than `max_bytes`. Nothing is opened: opening a pipe would wait for a writer.
     """
     try:
         real = path.resolve(strict=True)
@@ -44,5 +44,5 @@ def fault_of(path: Path, *, max_bytes: int | None = None) -> str | None:
     if not os.access(real, os.R_OK):
         return "may not be read by this user; its owner can allow it (chmod u+r)"
     if max_bytes is not None and found.st_size > max_bytes:
-        return f"has {found.st_size / MIB:,.1f} MiB, and at most {max_bytes / MIB:,.3g} are read; split it, or leave out what is not needed"
+        return f"has {found.st_size / MIB:,.1f} MiB, and at most {max_bytes / MIB:,.3g} are read; {remedy}"
     return None

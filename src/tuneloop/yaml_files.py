@@ -47,7 +47,7 @@ def read_yaml(path: Path) -> Document:
     Raises:
         YamlError: it cannot be read.
     """
-    if fault := fault_of(path, max_bytes=MAX_BYTES):
+    if fault := fault_of(path, max_bytes=MAX_BYTES, remedy="is it the right file?"):
         raise YamlError(fault)
     try:
         text = path.read_text(encoding="utf-8-sig")

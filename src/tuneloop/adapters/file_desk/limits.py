@@ -20,7 +20,7 @@ def require_readable(path: Path) -> None:
     Raises:
         DataError: names the file and says what to do.
     """
-    if fault := fault_of(path, max_bytes=MAX_FILE_BYTES):
+    if fault := fault_of(path, max_bytes=MAX_FILE_BYTES, remedy="is it a sheet of `review export`?"):
         raise DataError(f"{path} {fault}")
 
 

@@ -6,7 +6,11 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any
 
+from tuneloop.errors import ModelError
 from tuneloop.recipes import Training
+
+UNBUILDABLE = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RuntimeError, ImportError)
+"""What transformers and torch raise at sizes that do not fit together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +59,14 @@ def sizes_of(architecture: Any) -> Sizes:
     import torch
     from transformers import AutoModelForCausalLM
 
-    with torch.device("meta"):
-        model: Any = AutoModelForCausalLM.from_config(architecture)
+    try:
+        with torch.device("meta"):
+            model: Any = AutoModelForCausalLM.from_config(architecture)
+    except UNBUILDABLE as error:
+        raise ModelError(
+            f"no model can be built of the configuration in {architecture.name_or_path} ({type(error).__name__}: "
+            f"{str(error)[:200]}); fetch it again, or take another base"
+        ) from error
     text = architecture.get_text_config()
     head = model.get_output_embeddings()
     linears = [(n, m) for n, m in model.named_modules() if isinstance(m, torch.nn.Linear) and m is not head]
