@@ -27,6 +27,9 @@ IGNORED = -100
 """The label of tokens that carry no loss."""
 
 ROLES = ("system", "user", "assistant")
+UNREADABLE = (OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError, ImportError)
+"""What transformers raises at a tokenizer's files that are damaged."""
+SHOWN = 200
 ZERO_WIDTH_SPACE = "\u200b"
 PROBE = "probe"
 """A text whose place in a rendered template shows what the template writes around it."""
@@ -54,8 +57,11 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
         tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
             str(folder), local_files_only=True, trust_remote_code=False
         )
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{folder} has no tokenizer that can be read ({error}); copy tokenizer.json there") from error
+    except UNREADABLE as error:
+        raise ModelError(
+            f"{folder} has no tokenizer that can be read ({type(error).__name__}: {str(error)[:SHOWN]}); fetch "
+            "tokenizer.json and tokenizer_config.json again and copy them there"
+        ) from error
     if not tokenizer.chat_template:
         raise ModelError(f"the tokenizer in {folder} has no chat template; take an instruction-tuned model")
     tokenizer.padding_side = "right"

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
+from tuneloop.errors import DataError
+
+_Report = TypeVar("_Report", bound=BaseModel)
 Value = int | float | str
 SEARCHES = "searches"
 CURVES = "learning-curves"
@@ -121,13 +124,13 @@ def curve_folder(workspace: Path, recipe: str, key: str) -> Path:
 def latest_search(workspace: Path, recipe: str) -> tuple[Path, SearchReport] | None:
     """Folder and report of the recipe's newest search."""
     file = _newest(workspace / SEARCHES / recipe, "search.json")
-    return None if file is None else (file.parent, SearchReport.model_validate_json(file.read_text(encoding="utf-8")))
+    return None if file is None else (file.parent, _read(file, SearchReport))
 
 
 def latest_curve(workspace: Path, recipe: str) -> tuple[Path, LearningCurve] | None:
     """Folder and report of the recipe's newest learning curve."""
     file = _newest(workspace / CURVES / recipe, "curve.json")
-    return None if file is None else (file.parent, LearningCurve.model_validate_json(file.read_text(encoding="utf-8")))
+    return None if file is None else (file.parent, _read(file, LearningCurve))
 
 
 def save(report: SearchReport | LearningCurve, file: Path) -> None:
@@ -140,3 +143,10 @@ def save(report: SearchReport | LearningCurve, file: Path) -> None:
 
 def _newest(folder: Path, name: str) -> Path | None:
     return max(folder.glob(f"*/{name}"), key=lambda file: file.stat().st_mtime, default=None)
+
+
+def _read(file: Path, kind: type[_Report]) -> _Report:
+    try:
+        return kind.model_validate_json(file.read_bytes())
+    except ValidationError as error:
+        raise DataError(f"{file} is damaged, or of another release; delete it and search again") from error

@@ -56,9 +56,15 @@ BEYOND = {"a": {"dtype": "F32", "shape": [2**40], "data_offsets": [0, 2**42]}}
 MODELS: Mapping[str, tuple[str, Callable[[Path], object]]] = {
     "a template of loops in loops": ("loops", lambda p: model(p, LOOP)),
     "a template that fills memory": ("memory", lambda p: model(p, "{{ 'x' * 10 ** 10 }}")),
-    "a template that writes without end": ("endless", lambda p: model(p, "{% for a in range(99999) %}{{ 'x' * 999 }}{% endfor %}")),
+    "a template that writes without end": (
+        "endless",
+        lambda p: model(p, "{% for a in range(99999) %}{{ 'x' * 999 }}{% endfor %}"),
+    ),
     "a template that doubles": (
-        "doubling", lambda p: model(p, "{% set n = namespace(s='x') %}{% for a in range(99) %}{% set n.s = n.s ~ n.s %}{% endfor %}"),
+        "doubling",
+        lambda p: model(
+            p, "{% set n = namespace(s='x') %}{% for a in range(99) %}{% set n.s = n.s ~ n.s %}{% endfor %}"
+        ),
     ),
     "a template nested deep": ("nested", lambda p: model(p, "{% if a %}" * 5000 + "{% endif %}" * 5000)),
     "a template that is none": ("broken", lambda p: model(p, "{% for %}")),
@@ -75,7 +81,10 @@ MODELS: Mapping[str, tuple[str, Callable[[Path], object]]] = {
     "a configuration nested deep": ("deep", with_config("[" * 100_000)),
     "a configuration of 20 MiB": ("large", with_config(b'{"a": "' + b"x" * 20 * 1024**2 + b'"}')),
     "a configuration that is none": ("none", with_config(b"\x80\x04pickle")),
-    "a configuration that is a folder": ("folder", lambda p: (model(p), (p / "config.json").unlink(), (p / "config.json").mkdir())),
+    "a configuration that is a folder": (
+        "folder",
+        lambda p: (model(p), (p / "config.json").unlink(), (p / "config.json").mkdir()),
+    ),
     "a header of exabytes": ("exabytes", lambda p: model(p, weights=b"\xff" * 7 + b"\x7f{}")),
     "a header of 90 MiB": ("header", lambda p: model(p, weights=safetensors(b'{"a":' + b" " * 90 * 1024**2 + b"1}"))),
     "tensors that overlap": ("overlap", lambda p: model(p, weights=safetensors(OVERLAPPING))),
@@ -84,7 +93,10 @@ MODELS: Mapping[str, tuple[str, Callable[[Path], object]]] = {
     "a pickle under another name": ("pickle", lambda p: model(p, weights=b"\x80\x02]q\x00.")),
     "a tokenizer of 300 MiB": ("tokenizer", with_file("tokenizer.json", b" " * 300 * 1024**2)),
     "a tokenizer that is a pipe": ("pipe", with_pipe),
-    "an index to elsewhere": ("index", with_file("model.safetensors.index.json", b'{"weight_map": {"a": "../x.safetensors"}}')),
+    "an index to elsewhere": (
+        "index",
+        with_file("model.safetensors.index.json", b'{"weight_map": {"a": "../x.safetensors"}}'),
+    ),
     "an index that is none": ("list", with_file("model.safetensors.index.json", b'{"weight_map": [[]]}')),
     "only a GGUF of a trillion tensors": (
         "gguf",

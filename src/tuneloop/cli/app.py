@@ -46,6 +46,18 @@ class PlainErrors(TyperGroup):
         except TuneloopError as error:
             typer.echo(f"error: {error}", err=True)
             raise typer.Exit(1) from error
+        except OSError as error:
+            if sentence := _in_words(error):
+                typer.echo(f"error: {sentence}", err=True)
+                raise typer.Exit(1) from error
+            raise
+
+
+def _in_words(error: OSError) -> str | None:
+    from tuneloop.cli.failures import sentence_of
+    from tuneloop.settings import Settings
+
+    return sentence_of(error, Settings().workspace_path)
 
 
 app = typer.Typer(

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import typer
 
-from tuneloop.errors import ServiceError
+from tuneloop.errors import DataError, ServiceError
 
 MODULE = "expectations.alone"
 UNUSABLE = 2
@@ -29,11 +31,34 @@ def validate(context: typer.Context) -> None:
     from tuneloop.settings import Settings
 
     try:
+        _require_files(context.args)
         code = run_check(context.args, root=project_of(Settings().root))
-    except ServiceError as error:
+        if code < 0:
+            raise ServiceError(_died(context.args, -code))
+    except (ServiceError, DataError) as error:
         typer.echo(f"error: {error}", err=True)
         code = UNUSABLE  # 1 would say that something was found
     raise typer.Exit(code)
+
+
+def _require_files(arguments: Sequence[str]) -> None:
+    """Whatever can be opened neither as a file nor as a folder is told at once, not after seconds of imports."""
+    from tuneloop.plain_files import fault_of, is_missing
+
+    for argument in arguments:
+        path = Path(argument)
+        if argument.startswith("-") or is_missing(path) or path.is_dir():
+            continue  # an option, its value, a name on the hub: the check itself knows
+        if fault := fault_of(path):
+            raise DataError(f"{argument} {fault}")
+
+
+def _died(arguments: Sequence[str], number: int) -> str:
+    files = ", ".join(argument for argument in arguments if Path(argument).is_file())
+    return (
+        f"the check of {files or 'the files'} was ended by {signal.Signals(number).name}: no memory left, or a file that a "
+        "library cannot bear? Look into it with another program, or check it in parts"
+    )
 
 
 def project_of(root: Path) -> Path:

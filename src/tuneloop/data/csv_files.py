@@ -109,7 +109,9 @@ def _header(reader: Iterator[list[str]], path: Path) -> list[str]:
     if not any(names) or not is_encodable("".join(names)):
         raise DataError(f"{path} has no header that can be read; its first line must name the columns, in UTF-8")
     if len(names) > MAX_COLUMNS:
-        raise DataError(f"{path} has {len(names):,} columns, and at most {MAX_COLUMNS:,} are read; keep those that matter")
+        raise DataError(
+            f"{path} has {len(names):,} columns, and at most {MAX_COLUMNS:,} are read; keep those that matter"
+        )
     require_distinct([name for name in names if name], path)
     return names
 

@@ -107,7 +107,7 @@ def load_manifest(folder: Path) -> DataManifest:
         DataError: there is no such version, or its manifest is damaged or of another release of tuneloop.
     """
     try:
-        return DataManifest.model_validate_json((folder / "manifest.json").read_text(encoding="utf-8"))
+        return DataManifest.model_validate_json((folder / "manifest.json").read_bytes())
     except FileNotFoundError as error:
         raise DataError(f"there is no data version at {folder}; run the validation first") from error
     except ValidationError as error:

@@ -165,7 +165,7 @@ def _untested(status: str, window: Sequence[TrafficRow]) -> DriftReport:
 
 def _read(file: Path) -> _State:
     try:
-        return _State.model_validate_json(file.read_text(encoding="utf-8"))
+        return _State.model_validate_json(file.read_bytes())
     except FileNotFoundError:
         return _State()
     except ValidationError as error:

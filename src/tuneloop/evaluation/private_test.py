@@ -130,6 +130,6 @@ def _score(asked: Asked, use: PrivateUse, private: EvaluationSetup, file: Path, 
 
 def _known(file: Path) -> PrivateReport | None:
     try:
-        return PrivateReport.model_validate_json(file.read_text(encoding="utf-8"))
+        return PrivateReport.model_validate_json(file.read_bytes())
     except (FileNotFoundError, ValueError):
         return None

@@ -61,7 +61,7 @@ def known_rounds(workspace: Path, recipe: str | None = None) -> KnownRounds:
     found = KnownRounds([])
     for file in sorted((workspace / "rounds").glob(f"{recipe or '*'}/[0-9]*.json")):
         try:
-            found.rounds.append(Round.model_validate_json(file.read_text(encoding="utf-8")))
+            found.rounds.append(Round.model_validate_json(file.read_bytes()))
         except ValidationError:
             name = f"{file.parent.name}/{file.stem}"
             found.missing.append(f"round {name} cannot be read: damaged, or of another release of tuneloop")

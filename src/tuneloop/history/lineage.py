@@ -158,7 +158,7 @@ def model_lineage(
 def manifest_of(folder: Path, missing: list[str]) -> DataManifest | None:
     """What is known of a data version; None, with the reason in `missing`, where that cannot be read."""
     try:
-        return DataManifest.model_validate_json((folder / "manifest.json").read_text(encoding="utf-8"))
+        return DataManifest.model_validate_json((folder / "manifest.json").read_bytes())
     except FileNotFoundError:
         missing.append(f"data version {folder.name}: its manifest is gone")
     except ValidationError:

@@ -81,7 +81,7 @@ def recipe_of(run: PastRun, given: Path | None) -> Recipe:
 
 def _of_folder(folder: Path, known: KnownRounds) -> PastRun:
     try:
-        report = TrainingReport.model_validate_json((folder / REPORT).read_text(encoding="utf-8"))
+        report = TrainingReport.model_validate_json((folder / REPORT).read_bytes())
     except ValidationError as error:
         raise DataError(f"{folder / REPORT} is damaged, or of another release; take another run") from error
     made = [r for r in known.rounds if r.training.model_hash == report.model_hash and report.model_hash]

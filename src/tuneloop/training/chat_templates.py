@@ -60,9 +60,14 @@ def _require_short(folder: Path, name: str, template: str) -> None:
     except subprocess.TimeoutExpired:
         _refuse(folder / name, f"does not end within {WALL_SECONDS} s")
     if done.returncode < 0:
-        _refuse(folder / name, f"takes more than {template_trial.CPU_SECONDS} s, or {template_trial.MEMORY_BYTES // 1024**2} MiB, for a short conversation")
+        _refuse(
+            folder / name,
+            f"takes more than {template_trial.CPU_SECONDS} s, or {template_trial.MEMORY_BYTES // 1024**2} MiB, for a short conversation",
+        )
     if done.returncode == template_trial.TOO_LONG:
-        _refuse(folder / name, f"writes more than {template_trial.MAX_CHARACTERS:,} characters around a short conversation")
+        _refuse(
+            folder / name, f"writes more than {template_trial.MAX_CHARACTERS:,} characters around a short conversation"
+        )
     if done.returncode:
         said = done.stderr.decode(errors="replace").strip().splitlines()
         _refuse(folder / name, f"cannot be used ({said[-1][:200] if said else 'no reason given'})")

@@ -105,7 +105,7 @@ def launch(
     losses.deliver()
     if process.returncode:
         raise TrainingError(_why(exchange, launcher, process.returncode))
-    report = TrainingReport.model_validate_json((call.out / REPORT).read_text(encoding="utf-8"))
+    report = TrainingReport.model_validate_json((call.out / REPORT).read_bytes())
     shutil.rmtree(exchange)
     return report
 

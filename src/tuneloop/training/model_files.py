@@ -93,7 +93,9 @@ def require_sane_config(config: Mapping[str, Any], where: Path | str, *, tensors
 
 def _require_buildable(layers: int, experts: int, tensors: int | None, where: Path | str) -> None:
     if layers * experts > MAX_LAYERS_OF_EXPERTS:
-        raise ModelError(f"{where}: {layers:,} layers of {experts:,} experts are more than any model has; fetch it again")
+        raise ModelError(
+            f"{where}: {layers:,} layers of {experts:,} experts are more than any model has; fetch it again"
+        )
     if tensors is not None and layers > tensors:
         raise ModelError(
             f"{where} tells of {layers:,} layers, more than there are tensors in the weights beside it ({tensors:,}); they "
@@ -132,7 +134,9 @@ def _refuse_kernels(key: str, value: Any, where: Path | str) -> None:
 
 def _require_dtype(key: str, value: Any, where: Path | str) -> None:
     if value is not None and str(value).removeprefix("torch.") not in DTYPES:
-        raise ModelError(f"{where}: {key} is {str(value)[:80]!r}, no type of numbers; one is {', '.join(sorted(DTYPES))}")
+        raise ModelError(
+            f"{where}: {key} is {str(value)[:80]!r}, no type of numbers; one is {', '.join(sorted(DTYPES))}"
+        )
 
 
 def tensor_count(path: Path) -> int:
@@ -147,7 +151,9 @@ def tensor_count(path: Path) -> int:
     with path.open("rb") as file:
         length = int.from_bytes(file.read(LENGTH_BYTES), "little")
     if length > MAX_HEADER_BYTES:
-        raise ModelError(f"{path} is no whole safetensors file (its header would have {length / MIB:,.0f} MiB); fetch it again")
+        raise ModelError(
+            f"{path} is no whole safetensors file (its header would have {length / MIB:,.0f} MiB); fetch it again"
+        )
     try:
         with safe_open(path, framework="numpy") as tensors:
             return len(tensors.keys())
