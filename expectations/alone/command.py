@@ -45,7 +45,9 @@ def _check(options: Options) -> int:
     if options.as_json:
         print(json.dumps(as_json(checked), indent=2, ensure_ascii=False))
     else:
-        print_checked(checked, Console(width=None if sys.stdout.isatty() else PIPE_WIDTH, highlight=False))
+        print_checked(
+            checked, Console(width=None if sys.stdout.isatty() else PIPE_WIDTH, highlight=False), options.files
+        )
     worst = checked.worst
     return FOUND if worst is not None and RANK.index(worst) >= RANK.index(options.fail_on) else FINE
 

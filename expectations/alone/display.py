@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -30,9 +30,10 @@ def rows_read(console: Console) -> Iterator[Callable[[int], None]]:
         yield lambda rows: bar.advance(task, rows)
 
 
-def print_checked(checked: Checked, console: Console) -> None:
+def print_checked(checked: Checked, console: Console, files: Sequence[str]) -> None:
     """One line in all, then a line per finding, gravest first, then what was not looked at."""
     manifest = checked.manifest
+    console.print(Text(f"{', '.join(files)}:"))
     left = manifest.rows_in - manifest.rows_quarantined
     console.print(f"{manifest.rows_in:,} rows: {left:,} pass, {manifest.rows_quarantined:,} would be set aside.")
     if checked.worst is not None:

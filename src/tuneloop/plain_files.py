@@ -35,14 +35,20 @@ def fault_of(path: Path, *, max_bytes: int | None = None, remedy: str = "split i
         return "is a link that leads to itself; name the file itself"
     except OSError as error:
         return f"cannot be opened: {error.strerror or type(error).__name__}; check the path"
-    if stat.S_ISDIR(found.st_mode):
-        return "is a folder; name a file in it"
-    if not stat.S_ISREG(found.st_mode):
-        return "is a pipe, a socket or a device; write its content into a file and name that"
-    if any(real.is_relative_to(folder) for folder in SYSTEM_FOLDERS):
-        return "is made up by the system while it is read; copy what you need into a file and name that"
+    if fault := _wrong_kind(real, found.st_mode):
+        return fault
     if not os.access(real, os.R_OK):
         return "may not be read by this user; its owner can allow it (chmod u+r)"
     if max_bytes is not None and found.st_size > max_bytes:
         return f"has {found.st_size / MIB:,.1f} MiB, and at most {max_bytes / MIB:,.3g} are read; {remedy}"
+    return None
+
+
+def _wrong_kind(real: Path, mode: int) -> str | None:
+    if stat.S_ISDIR(mode):
+        return "is a folder; name a file in it"
+    if not stat.S_ISREG(mode):
+        return "is a pipe, a socket or a device; write its content into a file and name that"
+    if any(real.is_relative_to(folder) for folder in SYSTEM_FOLDERS):
+        return "is made up by the system while it is read; copy what you need into a file and name that"
     return None

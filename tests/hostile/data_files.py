@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import bz2
 import gzip
-import json
 import lzma
 import os
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 MIB = 1024**2
 ROW = b'{"prompt": "a", "completion": "b"}\n'
 
 
-def repeated(path: Path, packer: Callable[[Path], object], content: bytes, times: int) -> None:
-    with packer(path) as stream:  # type: ignore[attr-defined]
+def repeated(path: Path, packer: Callable[..., Any], content: bytes, times: int) -> None:
+    with packer(path, "wb") as stream:
         for _ in range(times):
             stream.write(content)
 
@@ -30,7 +31,7 @@ def zstd(path: Path) -> None:
     import pyarrow as pa
 
     with pa.output_stream(str(path), compression="zstd") as stream:
-        for _ in range(1024):
+        for _ in range(300):
             stream.write(b"x" * MIB)
 
 
@@ -51,21 +52,21 @@ def one_text_many_times(path: Path) -> None:
 
 
 def one_page(path: Path) -> None:
-    """A page of a gigabyte."""
+    """A page of 256 MiB."""
     import pyarrow as pa
 
     parquet(
-        path, {"prompt": pa.array(["x" * (1024 * MIB)], pa.large_string()), "completion": ["b"]},
+        path, {"prompt": pa.array(["x" * (256 * MIB)], pa.large_string()), "completion": ["b"]},
         use_dictionary=False, compression="zstd", write_statistics=False,
     )  # fmt: skip
 
 
 def endless_list(path: Path) -> None:
-    """One row with a list of two hundred million nulls."""
+    """One row with a list of twenty million nulls."""
     import numpy as np
     import pyarrow as pa
 
-    count = 100_000_000
+    count = 20_000_000
     values = pa.nulls(count, pa.int8())
     lists = pa.ListArray.from_arrays(pa.array(np.array([0, count], dtype=np.int32)), values)
     parquet(path, {"prompt": ["a"], "completion": ["b"], "tags": lists}, compression="zstd")
@@ -75,9 +76,9 @@ def many_row_groups(path: Path) -> None:
     import pyarrow as pa
     from pyarrow import parquet as files
 
-    table = pa.table({f"c{n}": ["a"] for n in range(50)})
+    table = pa.table({f"c{n}": ["a"] for n in range(200)})
     with files.ParquetWriter(path, table.schema, compression="none", write_statistics=False) as writer:
-        for _ in range(6_000):
+        for _ in range(900):
             writer.write_table(table)
 
 
@@ -105,23 +106,18 @@ def link_to_itself(path: Path) -> None:
     path.symlink_to(path)
 
 
-def saved_folder(path: Path) -> None:
-    path.mkdir()
-    (path / "state.json").write_text("[" * 100_000)
-
-
 DATA_FILES: Mapping[str, tuple[str, Callable[[Path], object]]] = {
-    "a gzip bomb of one line": ("bomb.jsonl.gz", lambda p: repeated(p, lambda q: gzip.open(q, "wb"), b"x" * MIB, 1024)),
-    "a gzip bomb of rows": ("rows.jsonl.gz", lambda p: repeated(p, lambda q: gzip.open(q, "wb"), ROW * 30_000, 600)),
-    "a bzip2 bomb": ("bomb.csv.bz2", lambda p: repeated(p, lambda q: bz2.open(q, "wb"), b"x" * MIB, 512)),
-    "an xz bomb": ("bomb.json.xz", lambda p: repeated(p, lambda q: lzma.open(q, "w", preset=0), b"[" * MIB, 1024)),
+    "a gzip bomb of one line": ("bomb.jsonl.gz", lambda p: repeated(p, gzip.open, b"x" * MIB, 300)),
+    "a gzip bomb of rows": ("rows.jsonl.gz", lambda p: repeated(p, gzip.open, ROW * 30_000, 300)),
+    "a bzip2 bomb": ("bomb.csv.bz2", lambda p: repeated(p, bz2.open, b"x" * MIB, 300)),
+    "an xz bomb": ("bomb.json.xz", lambda p: repeated(p, partial(lzma.open, preset=0), b"[" * MIB, 300)),
     "an xz dictionary of four gigabytes": ("huge.jsonl.xz", gigantic_dictionary),
     "a zstd bomb": ("bomb.jsonl.zst", zstd),
     "a gzip file cut at its header": ("cut.jsonl.gz", lambda p: p.write_bytes(gzip.compress(ROW)[:9])),
     "a text under the name of a gzip file": ("text.jsonl.gz", lambda p: p.write_bytes(ROW)),
     "nested a million deep": ("deep.json", lambda p: p.write_bytes(b"[" * MIB)),
     "lines nested a million deep": ("deep.jsonl", lambda p: p.write_bytes((b"[" * MIB + b"\n") * 3)),
-    "one line of 700 MiB": ("line.jsonl", lambda p: repeated(p, lambda q: q.open("wb"), b"x" * MIB, 700)),
+    "one line of 300 MiB": ("line.jsonl", lambda p: repeated(p, open, b"x" * MIB, 300)),
     "a table with a million columns": (
         "columns.csv",
         lambda p: p.write_bytes(b",".join(b"%d" % n for n in range(500_000))),
@@ -130,7 +126,7 @@ DATA_FILES: Mapping[str, tuple[str, Callable[[Path], object]]] = {
         "wide.csv",
         lambda p: p.write_bytes(b"prompt,completion\n" + (b"," * 2_000_000 + b"\n") * 5),
     ),
-    "an unclosed quote": ("quote.csv", lambda p: p.write_bytes(b'prompt,completion\n"' + b"a,b\n" * 2_000_000)),
+    "an unclosed quote": ("quote.csv", lambda p: p.write_bytes(b'prompt,completion\n"' + b"a,b\n" * 40_000)),
     "NUL bytes": ("nul.jsonl", lambda p: p.write_bytes(bytes(8 * MIB))),
     "UTF-16 of random bytes": ("random.jsonl", lambda p: p.write_bytes(b"\xff\xfe" + os.urandom(2 * MIB))),
     "Latin-1": ("latin.csv", lambda p: p.write_bytes("prompté,réponse\na,b\n".encode("latin-1"))),
@@ -143,11 +139,16 @@ DATA_FILES: Mapping[str, tuple[str, Callable[[Path], object]]] = {
     "a link to itself": ("loop.jsonl", link_to_itself),
     "a name of 300 letters": ("n" * 300 + ".jsonl", lambda _: None),
     "a Parquet file of one text many times": ("dictionary.parquet", one_text_many_times),
-    "a Parquet page of a gigabyte": ("page.parquet", one_page),
+    "a Parquet page of 256 MiB": ("page.parquet", one_page),
     "a Parquet row with a list without end": ("list.parquet", endless_list),
-    "a Parquet file of six thousand row groups": ("groups.parquet", many_row_groups),
+    "a Parquet file of more columns and groups than rows": ("groups.parquet", many_row_groups),
     "a Parquet schema nested deep": ("schema.parquet", deep_schema),
     "a Parquet footer that lies": ("footer.parquet", lying_footer),
     "half a Parquet file": ("half.parquet", half_a_parquet),
-    "a data set whose state is nested deep": ("saved", saved_folder),
 }
+
+QUARANTINED = (
+    "lines nested a million deep", "one line of 300 MiB", "a table with a million columns a row", "an unclosed quote",
+    "NUL bytes", "UTF-16 of random bytes",
+)  # fmt: skip
+"""Of which single rows are bad: the check names them, and the exit code is 1."""

@@ -49,7 +49,7 @@ def with_pipe(folder: Path) -> None:
     os.mkfifo(folder / "tokenizer.json")
 
 
-LOOP = "{% for a in range(99999) %}{% for b in range(99999) %}{% for c in range(99999) %}{% endfor %}{% endfor %}{% endfor %}"
+LOOP = "".join(f"{{% for {n} in range(99999) %}}" for n in "abc") + "{% endfor %}" * 3
 OVERLAPPING = {n: {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]} for n in "ab"}
 BEYOND = {"a": {"dtype": "F32", "shape": [2**40], "data_offsets": [0, 2**42]}}
 

@@ -35,21 +35,16 @@ PARTS = {
 def workbook(path: Path, rows: str = "", **parts: str | bytes) -> None:
     """A workbook with these rows of XML; `parts` replace or add members (`__` is a slash, `_xml` the ending)."""
     sheet = f'<worksheet xmlns="{MAIN}"><sheetData>{HEADER}{rows}</sheetData></worksheet>'
-    members: Mapping[str, str | bytes] = {
-        **PARTS, "xl/worksheets/sheet1.xml": sheet, **{n.replace("__", "/").replace("_xml", ".xml"): p for n, p in parts.items()}
-    }  # fmt: skip
+    named = {name.replace("__", "/").replace("_xml", ".xml"): part for name, part in parts.items()}
+    members: Mapping[str, str | bytes] = {**PARTS, "xl/worksheets/sheet1.xml": sheet, **named}
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in members.items():
             archive.writestr(name, content)
 
 
-def zip_of(path: Path, content: bytes, packing: int = zipfile.ZIP_DEFLATED, *, flags: int = 0) -> None:
+def zip_of(path: Path, content: bytes, packing: int = zipfile.ZIP_DEFLATED) -> None:
     with zipfile.ZipFile(path, "w", packing) as archive:
         archive.writestr("xl/workbook.xml", content)
-    if flags:
-        path.write_bytes(
-            path.read_bytes().replace(b"PK\x01\x02\x14\x03\x14\x00\x00\x00", b"PK\x01\x02\x14\x03\x14\x00\x01\x00")
-        )
 
 
 def members_that_share_their_bytes(path: Path) -> None:

@@ -23,10 +23,10 @@ REMEDIES: Mapping[int, str] = {
     errno.EEXIST: "is there already, as something else; move it away",
     errno.ENAMETOOLONG: "has a name that is too long; shorten it",
     errno.ELOOP: "is a link that leads to itself; name the file itself",
-    errno.EIO: "cannot be read or written: the disk reports an error; look into the system's log (dmesg), and restore a "
-    "backup",
-    errno.EADDRINUSE: "needs a port that another program uses; stop that, or run `tuneloop down` and `tuneloop up`, which "
-    "takes another port",
+    errno.EIO: "cannot be read or written: the disk reports an error; look into the system's log (dmesg) and "
+    "restore a backup",
+    errno.EADDRINUSE: "needs a port that another program uses; stop that, or run `tuneloop down` and `tuneloop up`, "
+    "which takes another port",
     errno.EMFILE: "cannot be opened beside so many other files; raise the limit (ulimit -n)",
 }
 NEARLY_NOTHING = 16 * 1024**2

@@ -33,8 +33,7 @@ def validate(context: typer.Context) -> None:
     try:
         _require_files(context.args)
         code = run_check(context.args, root=project_of(Settings().root))
-        if code < 0:
-            raise ServiceError(_died(context.args, -code))
+        _require_alive(context.args, code)
     except (ServiceError, DataError) as error:
         typer.echo(f"error: {error}", err=True)
         code = UNUSABLE  # 1 would say that something was found
@@ -42,23 +41,32 @@ def validate(context: typer.Context) -> None:
 
 
 def _require_files(arguments: Sequence[str]) -> None:
-    """Whatever can be opened neither as a file nor as a folder is told at once, not after seconds of imports."""
+    """What cannot be read at all is told at once, not after seconds of imports."""
+    from tuneloop.data.files import is_of_known_format, raw_rows
     from tuneloop.plain_files import fault_of, is_missing
 
+    has_format = any(argument.startswith("--format") for argument in arguments)
+    found = 0
     for argument in arguments:
         path = Path(argument)
-        if argument.startswith("-") or is_missing(path) or path.is_dir():
-            continue  # an option, its value, a name on the hub: the check itself knows
+        if argument.startswith("-") or is_missing(path) or (path.is_dir() and not path.suffix):
+            found += 1
+            continue  # an option, its value, a saved data set, a name on the hub: the check itself knows
         if fault := fault_of(path):
             raise DataError(f"{argument} {fault}")
+        is_known = is_of_known_format(path) and not has_format
+        found += not is_known or next(iter(raw_rows(path)), None) is not None
+    if arguments and not found:
+        raise DataError(f"there are no rows in {', '.join(arguments)}")
 
 
-def _died(arguments: Sequence[str], number: int) -> str:
-    files = ", ".join(argument for argument in arguments if Path(argument).is_file())
-    return (
-        f"the check of {files or 'the files'} was ended by {signal.Signals(number).name}: no memory left, or a file that a "
-        "library cannot bear? Look into it with another program, or check it in parts"
-    )
+def _require_alive(arguments: Sequence[str], code: int) -> None:
+    if code < 0:
+        files = ", ".join(argument for argument in arguments if Path(argument).is_file())
+        raise ServiceError(
+            f"the check of {files or 'the files'} was ended by {signal.Signals(-code).name}: no memory left, or a file "
+            "that a library cannot bear? Look into it with another program, or check it in parts"
+        )
 
 
 def project_of(root: Path) -> Path:

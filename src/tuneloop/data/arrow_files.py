@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuneloop.data.csv_files import require_distinct
-from tuneloop.data.parquet_pages import BATCH_ROWS, MAX_FOOTER_BYTES, TooLargeError, batch_rows
+from tuneloop.data.parquet_pages import MAX_FOOTER_BYTES, TooLargeError, batch_rows
 from tuneloop.data.raw_row import MAX_ROW_BYTES, RawRow
 from tuneloop.data.streams import MEASURED_FIRST, require_ratio, too_long
 from tuneloop.errors import DataError

@@ -90,6 +90,11 @@ def raw_rows(path: Path, file_format: str = "auto", *, max_row_bytes: int = MAX_
     return readers[form](path, max_row_bytes)
 
 
+def is_of_known_format(path: Path) -> bool:
+    """Whether the ending of a file says how to read it."""
+    return _ending_of(path) in ENDINGS
+
+
 def _place(source: Source, path: str, root: Path, workspace: Path) -> Path:
     place = source_place(path, root=root, workspace=workspace)
     if place is None:
@@ -103,8 +108,11 @@ def _format_of(path: Path, file_format: str) -> str:
         return file_format
     if is_saved(path):
         return "huggingface"
-    endings = [s.lower() for s in path.suffixes]
-    ending = endings[-2] if len(endings) > 1 and endings[-1] in UNPACKERS else (endings or [""])[-1]
-    if ending not in ENDINGS:
+    if not is_of_known_format(path):
         raise DataError(f"{path}: cannot tell the format by the ending; set `format` of the source in the recipe")
-    return ENDINGS[ending]
+    return ENDINGS[_ending_of(path)]
+
+
+def _ending_of(path: Path) -> str:
+    endings = [s.lower() for s in path.suffixes]
+    return endings[-2] if len(endings) > 1 and endings[-1] in UNPACKERS else (endings or [""])[-1]

@@ -30,7 +30,7 @@ ZSTD_BLOCK_BYTES = 1024
 """Of a truncated .zst file, pyarrow withholds the whole block at whose end it notices."""
 
 MAX_RATIO = 200
-"""Texts pack to a fifth or a twentieth; what unpacks to more than this and `ALWAYS_UNPACKED` was made to fill a disk."""
+"""Texts pack to a fifth or a twentieth; what unpacks to more than this and `ALWAYS_UNPACKED` is to fill a disk."""
 ALWAYS_UNPACKED = 256 * MIB
 MEASURED_FIRST = 16 * MIB
 """Packed files up to this are unpacked into nothing before a row is read: what is a bomb costs seconds, not a run."""
@@ -120,9 +120,11 @@ def _zstd(path: Path) -> Any:
     return pa.input_stream(str(path), compression="zstd")
 
 
-UNPACKERS: dict[str, Callable[[Path], Any]] = {
-    ".gz": gzip.open, ".bz2": bz2.open, ".xz": lambda path: _Xz(path), ".zst": _zstd,
-}  # fmt: skip
+def _xz(path: Path) -> Any:
+    return _Xz(path)
+
+
+UNPACKERS: dict[str, Callable[[Path], Any]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": _xz, ".zst": _zstd}
 
 
 def _unpacked(path: Path) -> io.BufferedReader:

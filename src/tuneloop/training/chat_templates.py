@@ -62,7 +62,8 @@ def _require_short(folder: Path, name: str, template: str) -> None:
     if done.returncode < 0:
         _refuse(
             folder / name,
-            f"takes more than {template_trial.CPU_SECONDS} s, or {template_trial.MEMORY_BYTES // 1024**2} MiB, for a short conversation",
+            f"takes more than {template_trial.CPU_SECONDS} s, or {template_trial.MEMORY_BYTES // 1024**2} MiB, for a "
+            "short conversation",
         )
     if done.returncode == template_trial.TOO_LONG:
         _refuse(

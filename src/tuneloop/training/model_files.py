@@ -98,8 +98,8 @@ def _require_buildable(layers: int, experts: int, tensors: int | None, where: Pa
         )
     if tensors is not None and layers > tensors:
         raise ModelError(
-            f"{where} tells of {layers:,} layers, more than there are tensors in the weights beside it ({tensors:,}); they "
-            "do not belong together, fetch both again"
+            f"{where} tells of {layers:,} layers, more than there are tensors in the weights beside it ({tensors:,}); "
+            "they do not belong together, fetch both again"
         )
 
 

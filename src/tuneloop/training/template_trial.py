@@ -12,6 +12,7 @@ MEMORY_BYTES = 512 * 1024**2
 MAX_CHARACTERS = 1_000_000
 """A template writes some hundred around a short conversation."""
 BROKEN, TOO_LONG = 1, 3
+SPECIAL_TOKENS = {"bos_token": "<s>", "eos_token": "</s>", "pad_token": "</s>", "unk_token": "<unk>"}
 CONVERSATIONS: tuple[tuple[str, ...], ...] = (
     ("user",), ("user", "assistant"), ("system", "user"), ("system", "user", "assistant", "user"),
 )  # fmt: skip
@@ -35,8 +36,7 @@ def _rendered(template: Any, roles: tuple[str, ...], *, is_prompt: bool) -> int:
     characters = 0
     try:
         for text in template.generate(
-            messages=messages, add_generation_prompt=is_prompt, tools=None, documents=None,
-            bos_token="<s>", eos_token="</s>", pad_token="</s>", unk_token="<unk>",
+            messages=messages, add_generation_prompt=is_prompt, tools=None, documents=None, **SPECIAL_TOKENS
         ):  # fmt: skip
             characters += len(text)
             if characters > MAX_CHARACTERS:

@@ -1,4 +1,4 @@
-"""How large a filled-in sheet may be. A review set has some hundred rows; what is far larger is none, or was damaged."""
+"""How large a filled-in sheet may be. A review set has some hundred rows; what is far larger is none, or damaged."""
 
 from __future__ import annotations
 

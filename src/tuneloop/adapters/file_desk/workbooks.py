@@ -72,7 +72,8 @@ def read_workbook(path: Path) -> list[SheetRow]:
         except UNREADABLE as error:
             problem = type(error).__name__
             raise DataError(
-                f"{path} is not an .xlsx workbook, or a damaged one ({problem}); save it again as one, or as `CSV UTF-8`"
+                f"{path} is not an .xlsx workbook, or a damaged one ({problem}); save it again as one, or as "
+                "`CSV UTF-8`"
             ) from error
 
 
