@@ -6,7 +6,7 @@ import errno
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -41,7 +41,21 @@ def sentence_of(error: OSError, workspace: Path) -> str | None:
     if remedy is None:
         return None
     named = [str(name) for name in (error.filename, error.filename2) if name]
+    if error.errno == errno.ENOENT and (old := _former_place(named, workspace)):
+        return (
+            f"{named[0]} is not there: the workspace was {old} when that was noted, and is {workspace} now. Move it "
+            f"back, or leave a link in its old place: ln -s {workspace} {old}"
+        )
     return f"{' and '.join(named) or f'something in {workspace}'} {remedy}"
+
+
+def _former_place(missing: Sequence[str], workspace: Path) -> Path | None:
+    """Where the workspace stood when it noted this path, if the path's end leads to something in it today."""
+    parts = Path(missing[0]).parts if missing and Path(missing[0]).is_absolute() else ()
+    for start in range(1, len(parts)):
+        if (workspace / Path(*parts[start:])).exists():
+            return Path(*parts[:start])
+    return None
 
 
 def _full_disks(workspace: Path) -> str:

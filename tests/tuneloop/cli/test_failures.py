@@ -34,6 +34,16 @@ def test_a_full_disk_names_the_places_that_may_be_full(tmp_path: Path) -> None:
     assert "free some space" in sentence
 
 
+def test_a_path_that_the_workspace_noted_before_it_was_moved_tells_of_both_places(tmp_path: Path) -> None:
+    (tmp_path / "new" / "models" / "tea").mkdir(parents=True)
+    missing = str(tmp_path / "old" / "models" / "tea")
+
+    sentence = sentence_of(OSError(errno.ENOENT, "No such file", missing), tmp_path / "new")
+
+    assert sentence is not None
+    assert f"ln -s {tmp_path / 'new'} {tmp_path / 'old'}" in sentence
+
+
 def test_an_error_without_a_known_remedy_is_left_a_bug(tmp_path: Path) -> None:
     assert sentence_of(OSError(errno.EBADF, "Bad file descriptor"), tmp_path) is None
 
