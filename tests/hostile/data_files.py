@@ -35,11 +35,11 @@ def zstd(path: Path) -> None:
             stream.write(b"x" * MIB)
 
 
-def parquet(path: Path, columns: Mapping[str, object], **options: object) -> None:
+def parquet(path: Path, columns: object, **options: object) -> None:
     import pyarrow as pa
     from pyarrow import parquet as files
 
-    table = columns if isinstance(columns, pa.Table) else pa.table(dict(columns))
+    table = columns if isinstance(columns, pa.Table) else pa.table(columns)
     files.write_table(table, path, **options)
 
 
@@ -72,14 +72,11 @@ def endless_list(path: Path) -> None:
     parquet(path, {"prompt": ["a"], "completion": ["b"], "tags": lists}, compression="zstd")
 
 
-def many_row_groups(path: Path) -> None:
+def large_footer(path: Path) -> None:
     import pyarrow as pa
-    from pyarrow import parquet as files
 
-    table = pa.table({f"c{n}": ["a"] for n in range(200)})
-    with files.ParquetWriter(path, table.schema, compression="none", write_statistics=False) as writer:
-        for _ in range(900):
-            writer.write_table(table)
+    table = pa.table({"prompt": ["a"], "completion": ["b"]})
+    parquet(path, table.replace_schema_metadata({"notes": "x" * 20 * MIB}))
 
 
 def deep_schema(path: Path) -> None:
@@ -141,7 +138,7 @@ DATA_FILES: Mapping[str, tuple[str, Callable[[Path], object]]] = {
     "a Parquet file of one text many times": ("dictionary.parquet", one_text_many_times),
     "a Parquet page of 256 MiB": ("page.parquet", one_page),
     "a Parquet row with a list without end": ("list.parquet", endless_list),
-    "a Parquet file of more columns and groups than rows": ("groups.parquet", many_row_groups),
+    "a Parquet footer of 20 MiB": ("notes.parquet", large_footer),
     "a Parquet schema nested deep": ("schema.parquet", deep_schema),
     "a Parquet footer that lies": ("footer.parquet", lying_footer),
     "half a Parquet file": ("half.parquet", half_a_parquet),
