@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import typer
@@ -47,11 +48,12 @@ def _require_files(arguments: Sequence[str]) -> None:
 
     has_format = any(argument.startswith("--format") for argument in arguments)
     found = 0
-    for argument in arguments:
+    for before, argument in pairwise(("", *arguments)):
         path = Path(argument)
-        if argument.startswith("-") or is_missing(path) or (path.is_dir() and not path.suffix):
+        may_be_option = argument.startswith("-") or before.startswith("-")
+        if may_be_option or is_missing(path) or (path.is_dir() and not path.suffix):
             found += 1
-            continue  # an option, its value, a saved data set, a name on the hub: the check itself knows
+            continue  # an option or its value, a saved data set, a name on the hub: the check itself knows
         if fault := fault_of(path):
             raise DataError(f"{argument} {fault}")
         is_known = is_of_known_format(path) and not has_format

@@ -87,3 +87,36 @@ def test_a_file_that_is_not_there_is_no_finding(tmp_path: Path, monkeypatch: pyt
     monkeypatch.chdir(tmp_path)
 
     assert invoke("rows.jsonl") == 2
+
+
+def test_what_cannot_be_read_is_told_before_the_check_is_started(
+    root: Path, elsewhere: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TUNELOOP_ROOT", str(root))
+    (elsewhere / "bad.json").write_text("[" * 1000)
+
+    assert invoke("bad.json") == 2
+    assert capfd.readouterr().out == ""
+
+
+def test_a_file_that_an_option_names_is_the_options_own_business(
+    root: Path, elsewhere: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TUNELOOP_ROOT", str(root))
+    (elsewhere / "bad.json").write_text("[" * 1000)
+
+    assert invoke("0", "--clean-out", "bad.json", "--report", "/dev/null") == 0
+
+
+def test_a_check_that_was_killed_names_the_file_and_the_signal(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TUNELOOP_ROOT", str(root))
+    (root / "expectations/alone/__main__.py").write_text("import os; os.kill(os.getpid(), 9)")
+    (root / "a.jsonl").write_text('{"prompt": "a", "completion": "b"}\n')
+    app = typer.Typer()
+    register(app)
+    app.callback()(lambda: None)
+
+    ended = CliRunner().invoke(app, ["validate", str(root / "a.jsonl")])
+
+    assert ended.exit_code == 2
+    assert f"the check of {root / 'a.jsonl'} was ended by SIGKILL" in ended.output
