@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import secrets
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from tuneloop.errors import ServiceError
 from tuneloop.stack.local_ports import HOST
+from tuneloop.whole_files import write_whole
 
 PORT_NAMES = ("prefect", "mlflow", "argilla", "argilla-valkey", "webhooks")
 
@@ -80,16 +80,4 @@ def load_state(path: Path) -> StackState | None:
 
 def save_state(path: Path, state: StackState) -> None:
     """Write atomically with mode 0600: no moment at which others can read it or half of it is there."""
-    write_private(path, json.dumps(asdict(state), indent=2) + "\n")
-
-
-def write_private(path: Path, text: str) -> None:
-    """Replace `path` in one step by a file that only this user can read."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.unlink(missing_ok=True)
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as handle:
-        handle.write(text)
-        handle.flush()
-        os.fsync(handle.fileno())
-    temporary.replace(path)
+    write_whole(path, json.dumps(asdict(state), indent=2) + "\n")

@@ -18,6 +18,7 @@ from pydantic import ValidationError
 
 from tuneloop.errors import TrainingError
 from tuneloop.results import TrainingReport
+from tuneloop.whole_files import force_to_disk
 
 FINGERPRINT = "arguments.sha256"
 REPORT = "report.json"
@@ -128,7 +129,7 @@ def written_whole(folder: Path, needed_bytes: int) -> Iterator[Path]:
         if folder.exists():
             _remove(folder)
         unfinished.rename(folder)
-        _force(folder.parent)
+        force_to_disk(folder.parent)
 
 
 @contextmanager
@@ -196,15 +197,7 @@ def _tidied(folder: Path) -> Iterator[None]:
 
 def _force_to_disk(folder: Path) -> None:
     for path in (*folder.rglob("*"), folder):
-        _force(path)
-
-
-def _force(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        force_to_disk(path)
 
 
 def _noted(out: Path) -> str | None:
@@ -216,6 +209,6 @@ def _write_whole(path: Path, text: str) -> None:
     unfinished = path.with_name(f".{path.name}-unfinished")
     with telling_when_full(path, len(text)):
         unfinished.write_text(text, encoding="utf-8")
-        _force(unfinished)
+        force_to_disk(unfinished)
     unfinished.replace(path)
-    _force(path.parent)
+    force_to_disk(path.parent)

@@ -20,6 +20,7 @@ from tuneloop.errors import ServiceError
 from tuneloop.stack.backup.contents import REGISTRY, Contents, contents_of, is_database, is_registry
 from tuneloop.stack.backup.databases import copy_database
 from tuneloop.stack.backup.manifest import NAME, Entry, Manifest
+from tuneloop.whole_files import force_to_disk
 
 Report = Callable[[int, int], None]
 """Called with the bytes that are done and those that there are."""
@@ -54,7 +55,7 @@ def back_up(workspace: Path, file: Path, report: Report) -> Manifest:
         unfinished = scratch / "archive.tar"
         manifest = _Writer(workspace, scratch, total, report).write(unfinished)
         unfinished.replace(file)
-    _flush_folder(file.parent)
+    force_to_disk(file.parent)
     return manifest
 
 
@@ -245,11 +246,3 @@ def _member(path: str, size: int, changed: float) -> tarfile.TarInfo:
 
 def _add_bytes(tar: tarfile.TarFile, name: str, content: bytes) -> None:
     tar.addfile(_member(name, len(content), time.time()), io.BytesIO(content))
-
-
-def _flush_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tuneloop.whole_files import force_to_disk
+
 UNFINISHED = ".forgetting"
 """How the names of half-written files end; a killed run's are deleted by the next."""
 
@@ -26,13 +28,12 @@ def rewritten(file: Path) -> Iterator[Path]:
         yield draft
         before = file.stat()
         shutil.copymode(file, draft)
-        with draft.open("rb") as stream:
-            os.fsync(stream.fileno())
+        force_to_disk(draft)
         os.utime(draft, ns=(before.st_atime_ns, before.st_mtime_ns))
         draft.replace(file)
     finally:
         draft.unlink(missing_ok=True)
-    sync_folder(file.parent)
+    force_to_disk(file.parent)
     os.utime(file.parent, ns=(folder.st_atime_ns, folder.st_mtime_ns))
 
 
@@ -49,13 +50,4 @@ def delete(path: Path) -> None:
     else:
         path.unlink(missing_ok=True)
     if path.parent.is_dir():
-        sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Have the folder's names on the disk."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        force_to_disk(path.parent)
