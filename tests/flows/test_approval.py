@@ -19,9 +19,11 @@ from prefect.states import AwaitingRetry, Cancelled
 
 from tests.flows.conftest import NOUNS, TROUBLES, tiny_recipe, write_rows
 from tuneloop.history.audit_trail import AuditTrail, Entry
+from tuneloop.history.repairs import repair_from_registry
 from tuneloop.history.rounds import load_rounds, save_round
 from tuneloop.history.verdict_signature import signing_key
 from tuneloop.results import Approval, Round
+from tuneloop.training.export.served import artefact_hash
 
 NAME = "tiny-approval"
 YES = {"decision": "approve", "by": "Ada", "because": "the answers are fine"}
@@ -158,17 +160,23 @@ def test_the_answer_is_carried_out_once_and_written_down_with_name_and_reason(
 
 
 def second_round(place: Path, deployment: UUID, recipe: str, seed: int) -> tuple[FlowRun, Approval]:
-    from tasks import wiring
-
     write_recipe(place, seed=seed)
-    for version in wiring.registry().versions(NAME):  # with no champion the lenient gate passes anything
-        if "champion" in version.aliases:
-            wiring.registry().set_alias(NAME, "champion", None)
+    if champion() is not None:  # without one the lenient gate passes anything
+        set_champion(None)
     run = ask_for_run(deployment, recipe)
     assert work(run).name == "Suspended"
     approval = rounds_of(place)[-1].approval
     assert approval is not None
     return run, approval
+
+
+def set_champion(version: str | None) -> None:
+    """As a person does in MLflow, who then says so."""
+    from tasks import wiring
+
+    wiring.registry().set_alias(NAME, "champion", version)
+    how = {"recipe": NAME, "because": "looked at it", "person": "ada", "hash_of": artefact_hash}
+    assert repair_from_registry(wiring.registry(), wiring.workspace(), **how) is not None
 
 
 def test_a_no_keeps_the_candidate_and_is_written_down(place: Path, recipe: str, deployment: UUID) -> None:
@@ -211,7 +219,7 @@ def test_a_champion_that_changed_while_people_thought_makes_the_yes_void(
 
     run, _ = second_round(place, deployment, recipe, seed=5)
     registry = wiring.registry()
-    registry.set_alias(NAME, "champion", registry.versions(NAME)[0].version)
+    set_champion(registry.versions(NAME)[0].version)
     assert resume(run, YES) == "ACCEPT"
     assert work(run).name == "Completed"
     now = {alias: v.version for v in registry.versions(NAME) for alias in v.aliases}

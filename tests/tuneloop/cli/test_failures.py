@@ -62,6 +62,9 @@ def test_the_command_line_shows_one_sentence_and_no_traceback(tmp_path: Path) ->
     assert result.output == f"error: {tmp_path / 'x'} {REMEDIES[errno.EROFS]}\n"
 
 
+PROJECT = Path(__file__).parents[3]
+
+
 def on_small_disk(tmp_path: Path, options: str, command: str) -> subprocess.CompletedProcess[str]:
     """Run a command in a mount namespace of its own, where `tmp_path/disk` is a disk mounted with these options."""
     (tmp_path / "disk").mkdir()
@@ -74,6 +77,7 @@ def on_small_disk(tmp_path: Path, options: str, command: str) -> subprocess.Comp
         timeout=120,
         env={
             **os.environ,
+            "PYTHONPATH": str(PROJECT),  # whatever folder the tests before this one have gone to
             "TUNELOOP_ROOT": str(tmp_path),
             "TUNELOOP_WORKSPACE": "disk/ws",
             "TUNELOOP_ARGILLA_BIN": "/bin/true",

@@ -170,14 +170,14 @@ def hold_a_slot(bench):
 
 @pytest.mark.parametrize("break_it", [stop_service, leave_an_orphan, hold_a_slot, hang_for_long])
 def test_up_mends_what_status_shows(bench, break_it, monkeypatch):
-    if break_it is hang_for_long:
-        monkeypatch.setattr(lifecycle.Watch, "timeout_seconds", 0.0)  # what should have answered long ago
     name = "worker-training" if break_it is hold_a_slot else "mlflow"
-    expected = break_it(bench)
-    assert bench.status(name).health == expected
-    assert not bench.stack.is_up()
-    bench.up()
-    monkeypatch.undo()
+    with monkeypatch.context() as hasty:
+        if break_it is hang_for_long:
+            hasty.setattr(lifecycle.Watch, "timeout_seconds", 0.0)  # what should have answered long ago
+        expected = break_it(bench)
+        assert bench.status(name).health == expected
+        assert not bench.stack.is_up()
+        bench.up()
     assert set(bench.health().values()) == {"healthy"}
 
 

@@ -107,6 +107,7 @@ def places(pseudonym_of: Callable[[str], str] | None = None) -> tuple[Place, ...
         Place("pages of rounds and reviews", ("rounds/*.html", "evaluations/*.html", "feedback/*.html"), erase_pieces),
         Place("rounds", ("rounds/*.json", "rounds/*.md", "rounds/*/recipe.path", "feedback/*.json"), erase_strings),
         Place("audit trail", ("promotions/*.jsonl",), erase_from_trail),
+        Place("sealed length of an audit trail", ("promotions/*.head",)),
         Place("kept review sets", ("review-files/*/.desk/sets/*.jsonl",), erase_rows_below_head),
         Place("answers of the sheets", ("review-files/*/.desk/answers.jsonl",), erase_rows),
         Place("notes on review sheets", ("review-files/*/.desk/written.jsonl",), erase_notes),

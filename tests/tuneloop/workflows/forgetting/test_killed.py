@@ -16,6 +16,7 @@ from tuneloop.data.snapshots import list_manifests
 from tuneloop.history.data_tables import problems
 from tuneloop.workflows.forgetting.versions import open_versions
 
+PROJECT = Path(__file__).parents[4]
 KILLED_AT_A_CHANGE = """
 import os, signal, sys
 from pathlib import Path
@@ -42,7 +43,7 @@ print(seen)
 def killed(root: Path, request: str, nth: int) -> bool:
     """Whether the process was killed before it had ended."""
     command = [sys.executable, "-c", KILLED_AT_A_CHANGE, str(root), request, str(nth)]
-    return subprocess.run(command, check=False, capture_output=True).returncode == -signal.SIGKILL
+    return subprocess.run(command, check=False, capture_output=True, cwd=PROJECT).returncode == -signal.SIGKILL
 
 
 @pytest.mark.parametrize("request_", [MARKERS["answer"], "p1"])

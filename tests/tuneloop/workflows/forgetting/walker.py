@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 TEXT = {".json", ".jsonl", ".html", ".md", ".txt", ".log", ".csv", ".path", ".yaml", ".yml", ".toml", ".conf", ".key"}
-TEXT |= {".lock", ".secret", ".cfg", ".pid", ".aof", ".manifest", ".jinja", ".js", ".css", ".svg", ".map", ""}
+TEXT |= {".lock", ".head", ".secret", ".cfg", ".pid", ".aof", ".manifest", ".jinja", ".js", ".css", ".svg", ".map", ""}
 RAW = {".safetensors", ".bin", ".png", ".rdb", ".sock", ".npy", ".npz", ".gguf", ".pt", ".pth"}
 RAW |= {".ico", ".woff", ".woff2", ".ttf", ".gif", ".jpg", ".webp"}
 
