@@ -22,8 +22,9 @@ from typing import Any
 
 TEXT = {".json", ".jsonl", ".html", ".md", ".txt", ".log", ".csv", ".path", ".yaml", ".yml", ".toml", ".conf", ".key"}
 TEXT |= {".lock", ".head", ".secret", ".cfg", ".pid", ".aof", ".manifest", ".jinja", ".js", ".css", ".svg", ".map", ""}
+TEXT |= {".py", ".sha256", ".dat", ".webmanifest"}
 RAW = {".safetensors", ".bin", ".png", ".rdb", ".sock", ".npy", ".npz", ".gguf", ".pt", ".pth"}
-RAW |= {".ico", ".woff", ".woff2", ".ttf", ".gif", ".jpg", ".webp"}
+RAW |= {".br", ".ico", ".woff", ".woff2", ".ttf", ".gif", ".jpg", ".webp"}
 
 
 def found_in(workspace: Path, marker: str) -> list[str]:
