@@ -5,7 +5,7 @@ import pytest
 from benchmarks.stack_kills import kill_all
 from benchmarks.stack_soak import VICTIMS
 
-pytestmark = pytest.mark.end_to_end
+pytestmark = pytest.mark.slow
 
 
 def test_whatever_is_killed_the_stack_is_well_and_the_run_at_work_within_two_minutes_with_no_command(tmp_path):
