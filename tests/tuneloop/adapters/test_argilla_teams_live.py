@@ -144,10 +144,10 @@ def test_an_owner_who_is_taken_out_keeps_the_key_that_the_loop_works_with(url, t
 
 
 def test_an_account_that_was_never_taken_out_keeps_its_password(url, tuneloop):
-    account = {"username": "kim", "first_name": "Kim", "role": "annotator", "password": "a-long-password"}
+    account = {"username": "tamsin", "first_name": "Tamsin", "role": "annotator", "password": "a-long-password"}
     api(url).post("/users", json=account).raise_for_status()
-    assert json.loads(tuneloop("invite", "kim", "--json", "--force").output)["password"] is None
-    login(url, "kim", "a-long-password")
+    assert json.loads(tuneloop("invite", "tamsin", "--json", "--force").output)["password"] is None
+    login(url, "tamsin", "a-long-password")
 
 
 def test_a_deleted_account_takes_its_answers_along_which_is_why_there_is_remove(url):

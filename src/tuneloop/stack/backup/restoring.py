@@ -23,6 +23,8 @@ from tuneloop.stack.processes import marked_processes
 BLOCK = 1 << 20
 MOST_MANIFEST_BYTES = 256 << 20
 LOCK_SECONDS = 2.0
+LATEST = 2.0**33
+"""Unix time; an archive may claim any."""
 
 
 def restore(file: Path, layout: Layout, report: Callable[[int, int], None], *, replace: bool) -> Manifest:
@@ -124,6 +126,8 @@ def _extract(
         if member.name == NAME:
             return found, _manifest(content, member.size)
         found[member.name] = _write(content, folder / member.name, report)
+        if 0 < member.mtime < LATEST:  # data versions are listed in the order of their times
+            os.utime(folder / member.name, (member.mtime, member.mtime))
     return found, None
 
 

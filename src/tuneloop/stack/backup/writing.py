@@ -240,7 +240,7 @@ def _size(file: Path) -> int | None:
 
 def _member(path: str, size: int, changed: float) -> tarfile.TarInfo:
     member = tarfile.TarInfo(path)
-    member.size, member.mode, member.mtime = size, 0o600, int(changed)
+    member.size, member.mode, member.mtime = size, 0o600, changed
     return member
 
 

@@ -55,6 +55,18 @@ def test_a_workspace_comes_back_as_it_was(layout, tmp_path):
     assert (layout.workspace / "models/base/hub/snapshot/model").readlink() == Path("../blobs/b1")
 
 
+def test_files_keep_their_times_by_which_data_versions_are_listed(layout, tmp_path):
+    files = [layout.workspace / "data" / name / "manifest.json" for name in ("later", "earlier")]
+    for file, seconds in zip(files, (1_800_000_000.25, 1_800_000_000.125), strict=True):
+        file.parent.mkdir(parents=True)
+        file.write_text("{}")
+        os.utime(file, (seconds, seconds))
+    back_up(layout.workspace, tmp_path / "b.tar", ignore)
+    shutil.rmtree(layout.workspace)
+    restore(tmp_path / "b.tar", layout, ignore, replace=False)
+    assert [file.stat().st_mtime for file in files] == [1_800_000_000.25, 1_800_000_000.125]
+
+
 def test_archive_and_what_comes_out_of_it_are_for_the_owner_alone(layout, tmp_path):
     os.umask(0o022)
     back_up(layout.workspace, tmp_path / "b.tar", ignore)
