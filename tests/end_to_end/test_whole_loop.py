@@ -198,7 +198,7 @@ def test_a_backup_of_the_running_loop_comes_up_in_another_place_and_knows_the_sa
     try:
         ports = set(copy.state.ports.values())
         assert not ports & set(project.state.ports.values())
-        for command in (("models", "list"), ("models", "audit"), ("review", "people", "--force")):
+        for command in (("models", "list"), ("models", "audit"), ("review", "people", "--json", "--force")):
             assert copy.tuneloop(*command) == project.tuneloop(*command)
         served = load_rounds(copy.workspace, "tiny-desk")[0].served_path
         assert Path(served).is_relative_to(copy.workspace)
