@@ -164,10 +164,10 @@ def test_a_trial_that_is_cut_off_again_and_again_is_given_up(arguments: dict[str
     assert searcher.results()[0].reason == "cut off 3 times"
 
 
-def fifth_trial(searched: Searcher, folder: Path) -> tuple[Searcher, Trial]:
+def fifth_trial(searched: Searcher, folder: Path, config: Training = CONFIG) -> tuple[Searcher, Trial]:
     """The search with one more trial to run, in a folder of its own."""
     shutil.copytree(searched.folder, folder)
-    searcher = Searcher(folder, SEARCH, CONFIG, trials=5)
+    searcher = Searcher(folder, SEARCH, config, trials=5)
     trial = searcher.next_trial()
     assert trial is not None
     return searcher, trial
@@ -188,7 +188,9 @@ def test_a_trial_that_is_worse_than_most_is_given_up_half_way(
 def test_a_trial_that_diverges_is_noted_and_the_search_goes_on(
     searched: Searcher, arguments: dict[str, Any], tmp_path: Path
 ) -> None:
-    searcher, trial = fifth_trial(searched, tmp_path / "search")
+    # Weights that decay by ten times the highest rate change sign and grow a hundredfold at each step.
+    diverging = CONFIG.model_copy(update={"weight_decay": 10.0, "lora_alpha": 2**16})
+    searcher, trial = fifth_trial(searched, tmp_path / "search", diverging)
     result = searcher.run(trial.model_copy(update={"values": {"learning_rate": 10.0}}), **arguments)
     assert result.state == "failed"
     assert "learning_rate" in result.reason
