@@ -23,7 +23,7 @@ from great_expectations.data_context.types.resource_identifiers import (
 )
 
 from expectations.severities import OURS
-from tuneloop.history.reasons import meaning
+from tuneloop.data.rejection_reasons import meaning
 from tuneloop.results import Check
 
 SITE = "data_docs"

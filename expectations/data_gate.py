@@ -19,10 +19,10 @@ from tuneloop.data.relations import has_held_out
 from tuneloop.data.snapshots import list_manifests, splits_in, stream_rows, write_quarantine, write_snapshot
 from tuneloop.data.staging import record_of
 from tuneloop.errors import DataError
-from tuneloop.history.data_diff import content_of, contents, diff
-from tuneloop.history.data_page import render_data_page
+from tuneloop.lineage.data_diff import content_of, contents, diff
 from tuneloop.ports import Embedder, Executor, Rewriter, TokenCounter
 from tuneloop.recipes import Recipe, Source
+from tuneloop.reports.data.page import render_data_page
 from tuneloop.results import Cost, DataManifest, DataReport
 
 log = logging.getLogger(__name__)

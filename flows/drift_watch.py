@@ -11,7 +11,7 @@ from tasks import wiring
 from tasks.attempts import only_attempt
 from tasks.drift import compare_traffic
 from tasks.publishing import publish_drifted_slice
-from tuneloop.history.rounds import load_rounds
+from tuneloop.registry.rounds import load_rounds
 from tuneloop.results import DriftReport
 
 STALE = timedelta(hours=1)

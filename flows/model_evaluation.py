@@ -12,7 +12,7 @@ from tasks.data import data_version
 from tasks.evaluation import evaluation_of
 from tasks.registry import champion_of
 from tasks.training import base_model
-from tuneloop.history.rounds import served_by
+from tuneloop.registry.rounds import served_by
 from tuneloop.results import EvaluationReport
 from tuneloop.training.base_models import folder_hash
 

@@ -29,12 +29,12 @@ from tasks.rounds import keep_round
 from tasks.served import served_of
 from tasks.training import base_model, start_of, trained_model, training_key
 from tuneloop.folder_digests import file_digests
-from tuneloop.history.environment import environment_of
-from tuneloop.history.known_recipes import note_recipe
-from tuneloop.history.rounds import begin_round, find_round, load_rounds, one_turn_at_a_time, served_by
-from tuneloop.history.sealed_folders import seal_folders
-from tuneloop.history.verdict_signature import signing_key
 from tuneloop.recipes import Recipe
+from tuneloop.registry.environment import environment_of
+from tuneloop.registry.known_recipes import note_recipe
+from tuneloop.registry.rounds import begin_round, find_round, load_rounds, one_turn_at_a_time, served_by
+from tuneloop.registry.sealed_folders import seal_folders
+from tuneloop.registry.verdict_signature import signing_key
 from tuneloop.results import DataReport, FeedbackReport, Round
 from tuneloop.training.base_models import folder_hash
 from tuneloop.training.export.served import artefact_hash, require_engine

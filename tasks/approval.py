@@ -16,9 +16,9 @@ from prefect.runtime import flow_run
 from pydantic import Field
 
 from tasks import wiring
-from tuneloop.history.approval_text import question_about
-from tuneloop.history.evaluation_page import page_file
-from tuneloop.history.rounds import load_rounds, save_round
+from tuneloop.registry.rounds import load_rounds, save_round
+from tuneloop.reports.approval_text import question_about
+from tuneloop.reports.evaluation.page import page_file
 from tuneloop.results import Approval, Round
 
 APPROVAL_TIME = timedelta(days=14)

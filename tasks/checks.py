@@ -10,8 +10,8 @@ from prefect import get_run_logger
 from prefect.artifacts import create_table_artifact
 
 from tasks import wiring
+from tuneloop.data.rejection_reasons import meaning
 from tuneloop.drift.traffic import TrafficRow
-from tuneloop.history.reasons import meaning
 from tuneloop.ports import ReviewAnswer
 from tuneloop.recipes import Recipe
 from tuneloop.review.review_sets import AskedLedger

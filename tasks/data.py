@@ -16,8 +16,8 @@ from tasks import wiring
 from tasks.caching import file_hash, key, run_cached
 from tuneloop.data.fingerprints import fingerprint
 from tuneloop.data.snapshots import load_manifest
-from tuneloop.history.data_tables import artifact_markdown, funnel_rows
 from tuneloop.recipes import Recipe, Source
+from tuneloop.reports.data.tables import artifact_markdown, funnel_rows
 from tuneloop.results import DataReport
 from tuneloop.review.accepting import ACCEPTED
 from tuneloop.review.collecting import CORRECTIONS, PREFERENCES, ROW_VERDICTS, THUMBS

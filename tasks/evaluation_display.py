@@ -12,13 +12,13 @@ from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from tasks import wiring
 from tuneloop.data.masking import shown
 from tuneloop.data.snapshots import load_manifest
-from tuneloop.history import evaluation_tables as tables
-from tuneloop.history.evaluation_page import write_evaluation_page
-from tuneloop.history.evaluation_plots import draw_forest
-from tuneloop.history.markdown import code, plain
-from tuneloop.history.model_card import write_model_card
-from tuneloop.history.plots import data_uri
-from tuneloop.history.verdict_tables import reason_rows, sentence
+from tuneloop.reports.evaluation import tables
+from tuneloop.reports.evaluation.page import write_evaluation_page
+from tuneloop.reports.evaluation.plots import draw_forest
+from tuneloop.reports.evaluation.verdict import reason_rows, sentence
+from tuneloop.reports.markdown import code, plain
+from tuneloop.reports.model_card import write_model_card
+from tuneloop.reports.rounds_plots import data_uri
 from tuneloop.results import EvaluationReport, Round, Verdict
 from tuneloop.review.collecting import RESPONSES
 from tuneloop.review.rows import read_rows

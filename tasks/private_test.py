@@ -13,8 +13,8 @@ from tasks.evaluation import setup_of
 from tasks.registry import champion_of
 from tuneloop.evaluation.private_test import Asked, score_private
 from tuneloop.evaluation.private_uses import UseLedger
-from tuneloop.history.rounds import served_by
 from tuneloop.recipes import Recipe
+from tuneloop.registry.rounds import served_by
 from tuneloop.results import Round
 from tuneloop.results.private_test import PrivateReport
 from tuneloop.training.export.served import require_hash

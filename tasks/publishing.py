@@ -18,9 +18,9 @@ from tasks.review_prompts import scrubbed, waiting_prompts
 from tasks.review_rows import choose_failures, choose_rows
 from tuneloop.drift.traffic import read_window
 from tuneloop.drift.watching import last_drift
-from tuneloop.history.rounds import load_rounds, other_model, reviewed_model
 from tuneloop.ports import ReviewForm, ReviewKind
 from tuneloop.recipes import Recipe, Strategy
+from tuneloop.registry.rounds import load_rounds, other_model, reviewed_model
 from tuneloop.results import DataReport, DriftReport, ReviewReport, Round
 from tuneloop.review.review_sets import ReviewSet
 from tuneloop.review.set_names import data_set, drift_set, round_set

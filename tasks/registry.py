@@ -14,18 +14,18 @@ from prefect import task
 from tasks import wiring
 from tasks.outages import PAUSES_SECONDS, RETRIES
 from tuneloop.errors import ServiceError
-from tuneloop.history.champion import examine, require_agreement, require_champion
-from tuneloop.history.model_versions import round_of
-from tuneloop.history.promotion_checks import StaleVerdict, check_same_verdict
-from tuneloop.history.promotions import decline as decline_version
-from tuneloop.history.promotions import mark_registered
-from tuneloop.history.promotions import promote as promote_version
-from tuneloop.history.registered import lost_of
-from tuneloop.history.registry_tags import version_tags
-from tuneloop.history.rounds import load_rounds
-from tuneloop.history.summary import summarise
-from tuneloop.history.verdict_signature import signature_tags, signing_key
 from tuneloop.recipes import Recipe
+from tuneloop.registry.champion import examine, require_agreement, require_champion
+from tuneloop.registry.model_versions import round_of
+from tuneloop.registry.promotion_checks import StaleVerdict, check_same_verdict
+from tuneloop.registry.promotions import decline as decline_version
+from tuneloop.registry.promotions import mark_registered
+from tuneloop.registry.promotions import promote as promote_version
+from tuneloop.registry.registered import lost_of
+from tuneloop.registry.rounds import load_rounds
+from tuneloop.registry.summary import summarise
+from tuneloop.registry.tags import version_tags
+from tuneloop.registry.verdict_signature import signature_tags, signing_key
 from tuneloop.results import Approval, EvaluationReport, Metric, Round, Verdict
 from tuneloop.training.export.served import artefact_hash
 

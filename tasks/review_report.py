@@ -9,12 +9,12 @@ from pathlib import Path
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
 from tasks import wiring
-from tuneloop.history import review_tables as tables
-from tuneloop.history.markdown import code, plain, table
-from tuneloop.history.people_rows import people_rows
-from tuneloop.history.review_page import write_review_page
+from tuneloop.lineage.people_rows import people_rows
 from tuneloop.ports import SetProgress
 from tuneloop.recipes import Recipe
+from tuneloop.reports import review_tables as tables
+from tuneloop.reports.markdown import code, plain, table
+from tuneloop.reports.review_page import write_review_page
 from tuneloop.results import ReviewSummary
 from tuneloop.review.accepting import ACCEPTED
 from tuneloop.review.adjudication import unpublished

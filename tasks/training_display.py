@@ -19,7 +19,7 @@ from prefect.client.schemas.actions import ArtifactUpdate
 
 from tasks import wiring
 from tasks.progress import Background
-from tuneloop.history.plots import data_uri, loss_curve
+from tuneloop.reports.rounds_plots import data_uri, loss_curve
 from tuneloop.results import TrainingReport
 
 if TYPE_CHECKING:

@@ -18,11 +18,11 @@ from prefect.runtime import deployment, flow_run
 
 from tasks import wiring
 from tasks.outages import PAUSES_SECONDS, RETRIES
-from tuneloop.history.enough_feedback import cause_for_a_turn
-from tuneloop.history.known_recipes import known_recipes
-from tuneloop.history.rounds import load_rounds
 from tuneloop.recipes import Recipe
+from tuneloop.registry.known_recipes import known_recipes
+from tuneloop.registry.rounds import load_rounds
 from tuneloop.results import FeedbackReport
+from tuneloop.review.enough_feedback import cause_for_a_turn
 
 CYCLE = "retraining-cycle/retraining-cycle"
 STALE = timedelta(hours=1)

@@ -20,7 +20,7 @@ from examples.support_desk.traffic import send_traffic
 from tuneloop.adapters.prefect_api import FlowRun, PrefectApi
 from tuneloop.cli.wiring import known_state, prefect_api
 from tuneloop.errors import TuneloopError
-from tuneloop.history.rounds import load_rounds, rounds_folder
+from tuneloop.registry.rounds import load_rounds, rounds_folder
 from tuneloop.results import Round
 from tuneloop.settings import Settings
 

@@ -62,7 +62,7 @@ def _write(options: Options, checked: Checked) -> None:
     if options.quarantine_out:
         write_quarantine(options.quarantine_out, checked.rejections)
     if options.report:
-        from tuneloop.history.data_page import render_data_page
+        from tuneloop.reports.data.page import render_data_page
 
         options.report.write_text(render_data_page(checked.manifest, None), encoding="utf-8")
     if options.data_docs:

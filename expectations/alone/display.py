@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from expectations.alone.checked import Checked
-from tuneloop.history.reasons import meaning
+from tuneloop.data.rejection_reasons import meaning
 from tuneloop.results import Check
 from tuneloop.severities import RANK, Severity
 

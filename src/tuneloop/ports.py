@@ -132,7 +132,7 @@ class Registry(Protocol):
     """Tracking and model registry (MLflow).
 
     Others can write to it too. Which version is the champion is therefore asked of
-    `tuneloop.history.champion`, which holds it against the sealed audit trail, never of an alias alone.
+    `tuneloop.registry.champion`, which holds it against the sealed audit trail, never of an alias alone.
     """
 
     def log_round(

@@ -25,8 +25,8 @@ from prefect.settings import (
 from tasks.approval import with_approval
 from tests.browser.chromium import window
 from tests.browser.prefect_server import running_prefect
-from tests.tuneloop.history.examples import make_round
-from tuneloop.history.rounds import load_rounds, save_round
+from tests.tuneloop.reports.examples import make_round
+from tuneloop.registry.rounds import load_rounds, save_round
 from tuneloop.stack.state import StackState
 
 RECIPE = "desk"

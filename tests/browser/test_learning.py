@@ -14,7 +14,7 @@ from tests.browser import mossgate
 from tests.browser.conftest import Reviewer
 from tests.browser.mossgate import BARBECUE
 from tests.expectations.counting import WordCounter
-from tests.tuneloop.history.lineage_examples import HASHES, write_round
+from tests.tuneloop.lineage.lineage_examples import HASHES, write_round
 from tuneloop.adapters.argilla_desk import ArgillaDesk
 from tuneloop.cli.app import app
 from tuneloop.data.snapshots import load_rows

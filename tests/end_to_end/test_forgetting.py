@@ -21,7 +21,7 @@ from tests.tuneloop.workflows.forgetting.walker import found_in
 from tuneloop.adapters.argilla_teams import ensure_annotator
 from tuneloop.adapters.prefect_api import PrefectApi
 from tuneloop.drift.traffic import TrafficRow, append
-from tuneloop.history.rounds import load_rounds
+from tuneloop.registry.rounds import load_rounds
 
 NAME = "tiny-desk"
 PROMPT, ANSWER, CORRECTION = "the Kumquat-Brücke lamp", "a zymurgy lantern", "an Obsidian Teacup, please"

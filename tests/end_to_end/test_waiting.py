@@ -20,7 +20,7 @@ import yaml
 from examples.support_desk.annotators import GOLD, annotate
 from tests.end_to_end.test_whole_loop import ROOT, Project, write_recipe
 from tuneloop.adapters.prefect_api import FlowRun, PrefectApi
-from tuneloop.history.rounds import load_rounds
+from tuneloop.registry.rounds import load_rounds
 from tuneloop.results import Round
 from tuneloop.review.rows import read_rows
 from tuneloop.stack.layout import Layout

@@ -25,10 +25,10 @@ from examples.support_desk.traffic import send_traffic
 from tests.tiny_models import make_tiny_model
 from tuneloop.adapters.prefect_api import PrefectApi
 from tuneloop.cli.registered_models import registry_of
-from tuneloop.history.rounds import load_rounds
 from tuneloop.ports import Registry
 from tuneloop.recipes import load_recipe
 from tuneloop.records import Record
+from tuneloop.registry.rounds import load_rounds
 from tuneloop.settings import Settings
 from tuneloop.stack.environment import MARKER
 from tuneloop.stack.state import StackState, load_state

@@ -18,10 +18,10 @@ from prefect.flow_engine import run_flow
 from prefect.states import AwaitingRetry, Cancelled
 
 from tests.flows.conftest import NOUNS, TROUBLES, tiny_recipe, write_rows
-from tuneloop.history.audit_trail import AuditTrail, Entry
-from tuneloop.history.repairs import repair_from_registry
-from tuneloop.history.rounds import load_rounds, save_round
-from tuneloop.history.verdict_signature import signing_key
+from tuneloop.registry.audit_trail import AuditTrail, Entry
+from tuneloop.registry.repairs import repair_from_registry
+from tuneloop.registry.rounds import load_rounds, save_round
+from tuneloop.registry.verdict_signature import signing_key
 from tuneloop.results import Approval, Round
 from tuneloop.training.export.served import artefact_hash
 

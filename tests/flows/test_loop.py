@@ -9,7 +9,7 @@ from pathlib import Path
 from prefect.client.orchestration import get_client
 
 from tests.flows.conftest import NOUNS, TROUBLES, write_rows
-from tuneloop.history.rounds import load_rounds
+from tuneloop.registry.rounds import load_rounds
 from tuneloop.results import Round
 
 

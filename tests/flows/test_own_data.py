@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tuneloop.history.rounds import load_rounds
+from tuneloop.registry.rounds import load_rounds
 
 pytestmark = pytest.mark.slow
 

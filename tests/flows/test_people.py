@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from tests.flows.conftest import tiny_recipe
-from tuneloop.history.rounds import load_rounds
+from tuneloop.registry.rounds import load_rounds
 from tuneloop.results import Round
 from tuneloop.review.collecting import RESPONSES
 from tuneloop.review.rows import write_rows

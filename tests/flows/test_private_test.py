@@ -11,7 +11,7 @@ from prefect import flow
 from prefect.client.orchestration import get_client
 
 from tests.tuneloop.evaluation.private_rows import a_record, write_rows
-from tests.tuneloop.history.examples import make_round
+from tests.tuneloop.reports.examples import make_round
 from tuneloop.errors import ModelError
 from tuneloop.evaluation.private_uses import UseLedger
 from tuneloop.recipes import Recipe, load_recipe

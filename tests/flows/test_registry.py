@@ -11,9 +11,9 @@ import pytest
 import yaml
 
 from tests.flows.conftest import NOUNS, TROUBLES, tiny_recipe, write_rows
-from tuneloop.history.champion import ChampionError
-from tuneloop.history.repairs import repair_from_registry, repair_from_trail
-from tuneloop.history.rounds import load_rounds
+from tuneloop.registry.champion import ChampionError
+from tuneloop.registry.repairs import repair_from_registry, repair_from_trail
+from tuneloop.registry.rounds import load_rounds
 from tuneloop.results import Round
 from tuneloop.training.export.served import artefact_hash
 

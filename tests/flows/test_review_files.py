@@ -13,8 +13,8 @@ import yaml
 from tests.flows.conftest import tiny_recipe
 from tests.tuneloop.adapters.file_desk.filling import fill
 from tuneloop.adapters.file_desk import FileDesk
-from tuneloop.history.rounds import load_rounds
 from tuneloop.pseudonyms import pseudonym_key
+from tuneloop.registry.rounds import load_rounds
 from tuneloop.results import Round
 
 NAME = "tiny-files"

@@ -20,8 +20,8 @@ from tests.flows.conftest import tiny_recipe
 from tuneloop.data.snapshots import load_rows
 from tuneloop.drift.traffic import TrafficRow, append
 from tuneloop.errors import ServiceError
-from tuneloop.history.rounds import load_rounds
 from tuneloop.ports import ReviewForm, ReviewItem
+from tuneloop.registry.rounds import load_rounds
 from tuneloop.results import Round
 from tuneloop.review.comparing import stands_second
 from tuneloop.review.review_sets import ReviewSet, ReviewSets, prompt_hash

@@ -16,11 +16,11 @@ from prefect.states import Scheduled
 
 from tests.flows.conftest import tiny_recipe
 from tests.tuneloop.adapters.file_desk.filling import FORM, fill, item
-from tests.tuneloop.history.examples import make_round
+from tests.tuneloop.reports.examples import make_round
 from tuneloop.adapters.file_desk import FileDesk
-from tuneloop.history.known_recipes import note_recipe
-from tuneloop.history.rounds import save_round
 from tuneloop.pseudonyms import pseudonym_key
+from tuneloop.registry.known_recipes import note_recipe
+from tuneloop.registry.rounds import save_round
 from tuneloop.results import ReviewReport
 
 

@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 
 from tasks.evaluation_display import model_table, reviewers_of, score_table, verdict_markdown
-from tests.tuneloop.history.evaluation_examples import make_evaluated_round
-from tests.tuneloop.history.examples import make_round
-from tuneloop.history.evaluation_tables import LOSSES
+from tests.tuneloop.reports.evaluation_examples import make_evaluated_round
+from tests.tuneloop.reports.examples import make_round
+from tuneloop.reports.evaluation.tables import LOSSES
 from tuneloop.review.collecting import RESPONSES
 from tuneloop.review.rows import write_rows
 

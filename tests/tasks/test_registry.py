@@ -10,15 +10,15 @@ import yaml
 from prefect.states import Failed
 
 from tasks.registry import champion_of, promote, register, worth_repeating
-from tests.tuneloop.history.examples import make_round
+from tests.tuneloop.reports.examples import make_round
 from tuneloop.adapters.mlflow_registry import MlflowRegistry
 from tuneloop.errors import ServiceError
-from tuneloop.history.audit_trail import AuditTrail
-from tuneloop.history.promotion_checks import PromotionRefused
-from tuneloop.history.promotions import roll_back
-from tuneloop.history.rounds import save_round
-from tuneloop.history.verdict_signature import signing_key
 from tuneloop.recipes import Recipe
+from tuneloop.registry.audit_trail import AuditTrail
+from tuneloop.registry.promotion_checks import PromotionRefused
+from tuneloop.registry.promotions import roll_back
+from tuneloop.registry.rounds import save_round
+from tuneloop.registry.verdict_signature import signing_key
 from tuneloop.results import Metric, Reason, Round, Verdict
 from tuneloop.training.base_models import folder_hash
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tasks.served import _served_key, served_of
-from tests.tuneloop.history.examples import make_round
+from tests.tuneloop.reports.examples import make_round
 from tuneloop.recipes import load_recipe
 
 RECIPE = load_recipe(Path(__file__).parents[2] / "deployments" / "recipes" / "support-desk.yaml")

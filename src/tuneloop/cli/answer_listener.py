@@ -12,7 +12,7 @@ from tuneloop.adapters.answer_listener import MOST_CONNECTIONS, listener
 from tuneloop.adapters.webhook_messages import WebhookGuard
 from tuneloop.cli.review_news import announce_answers
 from tuneloop.cli.wiring import layout_of
-from tuneloop.history.known_recipes import known_recipes, recipe_of
+from tuneloop.registry.known_recipes import known_recipes, recipe_of
 from tuneloop.settings import Settings
 from tuneloop.stack.local_ports import HOST
 from tuneloop.stack.state import load_state

@@ -38,7 +38,7 @@ def decline(recipe: Recipe = None, *, because: Because, number: Number = None) -
 def _decide(decision: Literal["approve", "decline"], recipe: str | None, because: str, number: int | None) -> None:
     from tuneloop.cli.registered_models import recipe_named, this_person
     from tuneloop.cli.wiring import prefect_api
-    from tuneloop.history.rounds import load_rounds
+    from tuneloop.registry.rounds import load_rounds
     from tuneloop.settings import Settings
 
     settings = Settings()

@@ -16,7 +16,7 @@ from tuneloop.errors import DataError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from tuneloop.history.data_lineage import Lineage
+    from tuneloop.lineage.data_lineage import Lineage
     from tuneloop.records import Record, Rejection
     from tuneloop.results import DataManifest
 
@@ -43,7 +43,7 @@ def register(app: typer.Typer) -> None:
 
 def log(*, recipe: RecipeName = None, as_json: AsJson = False) -> None:
     """List the data versions, oldest first: rows in, kept and set aside, rows per split, the most frequent reasons."""
-    from tuneloop.history.data_terminal import log_rows, print_log
+    from tuneloop.reports.data.terminal import log_rows, print_log
 
     manifests = _manifests(_workspace(), recipe)
     if as_json:
@@ -97,7 +97,7 @@ def diff(
 
     Exit code 1 when a row is in another split than before, which must never happen.
     """
-    from tuneloop.history.data_diff import diff as compare
+    from tuneloop.lineage.data_diff import diff as compare
 
     workspace = _workspace()
     before, after = _pair(_manifests(workspace, recipe), old, new)
@@ -105,7 +105,7 @@ def diff(
     if as_json:
         _echo(found.model_dump(mode="json"))
     else:
-        from tuneloop.history.data_terminal import print_diff
+        from tuneloop.reports.data.terminal import print_diff
 
         print_diff(found, _console())
     if found.moved:
@@ -123,13 +123,13 @@ def _pair(manifests: list[DataManifest], old: str | None, new: str | None) -> tu
 
 
 def _show_manifest(manifest: DataManifest) -> None:
-    from tuneloop.history.data_terminal import print_manifest
+    from tuneloop.reports.data.terminal import print_manifest
 
     print_manifest(manifest, _console())
 
 
 def _show_row(folder: Path, name: str, *, as_json: bool) -> None:
-    from tuneloop.history.data_terminal import print_lineage
+    from tuneloop.reports.data.terminal import print_lineage
 
     stories = _stories(folder, name)
     if as_json:
@@ -146,7 +146,7 @@ def _stories(folder: Path, name: str) -> list[Lineage]:
         DataError: no row of this version has the id.
     """
     from tuneloop.data.snapshots import load_clusters, read_quarantine, splits_in, stream_rows
-    from tuneloop.history.data_lineage import kept_row, named, set_aside_row
+    from tuneloop.lineage.data_lineage import kept_row, named, set_aside_row
 
     found = []
     for split in splits_in(folder):
@@ -190,7 +190,7 @@ def _set_aside(rejection: Rejection, *, raw: bool) -> dict[str, Any]:
 
 def _lines(rows: Iterator[dict[str, Any]]) -> Iterator[str]:
     """A line each, made while reading: a quarantine may be larger than memory."""
-    from tuneloop.history.data_terminal import visible
+    from tuneloop.reports.data.terminal import visible
 
     for row in rows:
         instead = f" (see {row['related']})" if row["related"] else ""
@@ -233,7 +233,7 @@ def _find(manifests: list[DataManifest], version: str | None) -> DataManifest:
 def _contents(workspace: Path, manifest: DataManifest) -> dict[str, dict[str, str]]:
     """What the rows of each split hold, as hashes."""
     from tuneloop.data.snapshots import splits_in, stream_rows
-    from tuneloop.history.data_diff import contents
+    from tuneloop.lineage.data_diff import contents
 
     folder = workspace / "data" / manifest.version
     return {s: contents(stream_rows(folder / f"{s}.parquet")) for s in splits_in(folder)}

@@ -39,7 +39,7 @@ def export(
     """
     from tuneloop.cli.hashing import shown_hashing
     from tuneloop.cli.registered_models import registry_of
-    from tuneloop.history.champion import require_champion
+    from tuneloop.registry.champion import require_champion
     from tuneloop.settings import Settings
     from tuneloop.training.export.exporting import export_run
     from tuneloop.training.export.served import artefact_hash
@@ -86,7 +86,7 @@ def find_run(
         DataError: the recipe has no champion, or its round is not in this workspace.
         TrainingError: the run's report is damaged.
     """
-    from tuneloop.history.rounds import load_rounds
+    from tuneloop.registry.rounds import load_rounds
     from tuneloop.training.keeping import read_report
 
     path = Path(source)
@@ -115,9 +115,9 @@ def require_sealed(workspace: Path, recipe: str, report: TrainingReport, digests
     Raises:
         ModelError: a file was changed, added or taken away.
     """
-    from tuneloop.history.rounds import load_rounds
-    from tuneloop.history.sealed_folders import folder_faults
-    from tuneloop.history.verdict_signature import signing_key
+    from tuneloop.registry.rounds import load_rounds
+    from tuneloop.registry.sealed_folders import folder_faults
+    from tuneloop.registry.verdict_signature import signing_key
     from tuneloop.training.export.served import artefact_hash
 
     judged = [r for r in load_rounds(workspace, recipe) if r.folders and r.training.model == report.model]

@@ -114,7 +114,7 @@ def _show(found: Forgetting, console: Console, *, as_json: bool, dry_run: bool) 
     if as_json:
         typer.echo(json.dumps(_summary(found), indent=2))
         return
-    from tuneloop.history.data_terminal import say
+    from tuneloop.reports.data.terminal import say
 
     kind = "the row" if found.wanted.ids else "the words"
     if found.is_nothing:
@@ -133,7 +133,7 @@ def _show(found: Forgetting, console: Console, *, as_json: bool, dry_run: bool) 
 
 def _show_what_stays(found: Forgetting, console: Console) -> None:
     """Files that only their owner can erase, models, sources outside, signatures."""
-    from tuneloop.history.data_terminal import say
+    from tuneloop.reports.data.terminal import say
 
     for path in found.unreadable:
         say(console, f"cannot be erased by this command, delete it yourself: {path}", style="bold red")

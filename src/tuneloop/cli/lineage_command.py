@@ -14,8 +14,8 @@ from tuneloop.errors import DataError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from tuneloop.history.known_rounds import HashOf, KnownRounds
-    from tuneloop.history.tracing import Traces
+    from tuneloop.lineage.tracing import Traces
+    from tuneloop.registry.known_rounds import HashOf, KnownRounds
     from tuneloop.results import Round
 
 WIDE = 10_000
@@ -50,7 +50,7 @@ def lineage(
     them. Everything is read from the workspace; what is gone is named. No text of rows is shown. Exit code 1 where the
     model's files, the registry or the audit trail are not what they were.
     """
-    from tuneloop.history.known_rounds import known_rounds
+    from tuneloop.registry.known_rounds import known_rounds
     from tuneloop.settings import Settings
 
     forward, back = (version, round_number, model_hash, answer), (row, reviewer, source)
@@ -76,7 +76,7 @@ def _wanted(
     model_hash: str | None,
     answer: str | None,
 ) -> Round:
-    from tuneloop.history.known_rounds import answering_models, only_one
+    from tuneloop.registry.known_rounds import answering_models, only_one
 
     if answer is not None:
         models = answering_models(workspace, answer)
@@ -103,8 +103,8 @@ def _refuse_base(known: KnownRounds, models: set[str], found: list[Round]) -> No
 
 
 def _print_model(workspace: Path, found: Round, known: KnownRounds, *, rows: bool, as_json: bool) -> None:
-    from tuneloop.history.lineage import model_lineage
-    from tuneloop.history.lineage_terminal import print_lineage_tree
+    from tuneloop.lineage.lineage import model_lineage
+    from tuneloop.reports.lineage import print_lineage_tree
 
     story = model_lineage(workspace, found, known, _hash_of(), rows=rows)
     faults, missing = _checked(workspace, found)
@@ -125,9 +125,9 @@ def _checked(workspace: Path, round_: Round) -> tuple[list[str], list[str]]:
     from tuneloop.cli.hashing import shown_hashing
     from tuneloop.cli.registered_models import registry_of
     from tuneloop.errors import ServiceError
-    from tuneloop.history.champion import examine
-    from tuneloop.history.sealed_folders import folder_faults, is_there
-    from tuneloop.history.verdict_signature import signing_key
+    from tuneloop.registry.champion import examine
+    from tuneloop.registry.sealed_folders import folder_faults, is_there
+    from tuneloop.registry.verdict_signature import signing_key
     from tuneloop.settings import Settings
     from tuneloop.training.export.served import artefact_hash
 
@@ -147,8 +147,8 @@ def _checked(workspace: Path, round_: Round) -> tuple[list[str], list[str]]:
 def _trace(
     workspace: Path, known: KnownRounds, row: str | None, reviewer: str | None, source: str | None, *, as_json: bool
 ) -> None:
-    from tuneloop.history import tracing
-    from tuneloop.history.lineage_terminal import print_traces
+    from tuneloop.lineage import tracing
+    from tuneloop.reports.lineage import print_traces
 
     ways: dict[str, tuple[str | None, Callable[[Path, str, KnownRounds], Traces]]] = {
         "row": (row, tracing.trace_row),

@@ -10,8 +10,8 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tuneloop.history.audit_trail import Entry
-    from tuneloop.history.champion import Findings
+    from tuneloop.registry.audit_trail import Entry
+    from tuneloop.registry.champion import Findings
 
 DEFAULT_CONFIDENCE = 0.95
 
@@ -41,10 +41,10 @@ def list_versions(recipe: RecipeArgument = None, *, as_json: AsJson = False) -> 
     from tuneloop.cli.hashing import shown_hashing
     from tuneloop.cli.models_display import print_table, version_line
     from tuneloop.cli.registered_models import recipe_named, registry_of
-    from tuneloop.history.champion import examine
-    from tuneloop.history.model_versions import version_rows
-    from tuneloop.history.rounds import load_rounds
-    from tuneloop.history.verdict_signature import signing_key
+    from tuneloop.registry.champion import examine
+    from tuneloop.registry.model_versions import version_rows
+    from tuneloop.registry.rounds import load_rounds
+    from tuneloop.registry.verdict_signature import signing_key
     from tuneloop.settings import Settings
     from tuneloop.training.export.served import artefact_hash
 
@@ -81,8 +81,8 @@ def compare(
     from tuneloop.cli.models_comparison import side_faults, two_sides
     from tuneloop.cli.models_display import comparison_line, print_table
     from tuneloop.cli.registered_models import recipe_named, registry_of
-    from tuneloop.history.champion import examine, require_agreement
-    from tuneloop.history.rounds import load_rounds
+    from tuneloop.registry.champion import examine, require_agreement
+    from tuneloop.registry.rounds import load_rounds
     from tuneloop.settings import Settings
     from tuneloop.training.export.served import artefact_hash
 
@@ -122,9 +122,9 @@ def promote(
     """
     from tuneloop.cli.hashing import shown_hashing
     from tuneloop.cli.registered_models import recipe_named, registry_of, this_person
-    from tuneloop.history.model_versions import find_version, round_of
-    from tuneloop.history.promotions import promote as promote_version
-    from tuneloop.history.rounds import load_rounds
+    from tuneloop.registry.model_versions import find_version, round_of
+    from tuneloop.registry.promotions import promote as promote_version
+    from tuneloop.registry.rounds import load_rounds
     from tuneloop.settings import Settings
     from tuneloop.training.export.served import artefact_hash
 
@@ -150,7 +150,7 @@ def rollback(*, because: Because, recipe: RecipeOption = None, as_json: AsJson =
     """
     from tuneloop.cli.hashing import shown_hashing
     from tuneloop.cli.registered_models import recipe_named, registry_of, this_person
-    from tuneloop.history.promotions import roll_back
+    from tuneloop.registry.promotions import roll_back
     from tuneloop.settings import Settings
     from tuneloop.training.export.served import artefact_hash
 
@@ -173,9 +173,9 @@ def audit(recipe: RecipeArgument = None, *, as_json: AsJson = False) -> None:
     from tuneloop.cli.hashing import shown_hashing
     from tuneloop.cli.models_display import entry_line, print_table
     from tuneloop.cli.registered_models import recipe_named, registry_of
-    from tuneloop.history.audit_trail import AuditTrail
-    from tuneloop.history.champion import examine
-    from tuneloop.history.verdict_signature import signing_key
+    from tuneloop.registry.audit_trail import AuditTrail
+    from tuneloop.registry.champion import examine
+    from tuneloop.registry.verdict_signature import signing_key
     from tuneloop.settings import Settings
     from tuneloop.training.export.served import artefact_hash
 
@@ -203,7 +203,7 @@ def _end_with(found: Findings, *, as_json: bool = False) -> None:
         return
     if not as_json:
         typer.echo("\n".join(f"FAULT  {fault}" for fault in found.faults))
-    from tuneloop.history.champion import ChampionError
+    from tuneloop.registry.champion import ChampionError
 
     raise ChampionError(found.message)
 

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from tuneloop.folder_digests import DigestsOf
-    from tuneloop.history.sealed_folders import HashOf
     from tuneloop.ports import ModelVersion
+    from tuneloop.registry.sealed_folders import HashOf
     from tuneloop.results import EvaluationReport, Metric, Round
 
 BASE = "base"
@@ -58,9 +58,9 @@ def side_faults(
     digests_of: DigestsOf,
 ) -> list[str]:
     """Which files of the versions are not those that were judged; a model whose folders were deleted has none."""
-    from tuneloop.history.model_versions import find_version, round_of
-    from tuneloop.history.sealed_folders import folder_faults, is_there
-    from tuneloop.history.verdict_signature import signing_key
+    from tuneloop.registry.model_versions import find_version, round_of
+    from tuneloop.registry.sealed_folders import folder_faults, is_there
+    from tuneloop.registry.verdict_signature import signing_key
 
     key, found = signing_key(workspace), []
     for name in names:
@@ -80,7 +80,7 @@ def compare(one: Side, other: Side, *, confidence: float) -> list[dict[str, Any]
 
 
 def _round(name: str, versions: Sequence[ModelVersion], rounds: Sequence[Round], recipe: str) -> Round:
-    from tuneloop.history.model_versions import find_version, round_of
+    from tuneloop.registry.model_versions import find_version, round_of
 
     version = find_version(name, versions, recipe=recipe)
     found = round_of(version, rounds)

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from tuneloop.history.audit_trail import Entry
+    from tuneloop.registry.audit_trail import Entry
 
 
 def version_line(row: Mapping[str, Any]) -> dict[str, str]:
-    """A row of `tuneloop.history.model_versions.version_rows`."""
+    """A row of `tuneloop.registry.model_versions.version_rows`."""
     plain = {name: str(row[name] or "-") for name in ("version", "round", "data_version", "decision", "verdict")}
     plain["verdict"] = "\n".join([plain["verdict"], *row["files"]])
     scores = {f"{name}": _score(metric) for name, metric in row["metrics"].items()}

@@ -10,8 +10,8 @@ import typer
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tuneloop.history.champion import Findings
     from tuneloop.ports import Registry
+    from tuneloop.registry.champion import Findings
 
 BY_DEFAULT = "the registry differed from the audit trail: {}"
 
@@ -43,7 +43,7 @@ def repair(
     """
     from tuneloop.cli.hashing import shown_hashing
     from tuneloop.cli.registered_models import recipe_named, registry_of, this_person
-    from tuneloop.history.repairs import repair_from_registry, repair_from_trail
+    from tuneloop.registry.repairs import repair_from_registry, repair_from_trail
     from tuneloop.settings import Settings
     from tuneloop.training.export.served import artefact_hash
 
@@ -72,7 +72,7 @@ def repair(
 def _sides(registry: Registry, workspace: Path, name: str) -> Findings | None:
     """None where the trail cannot even be read, which the repair then says."""
     from tuneloop.errors import DataError
-    from tuneloop.history.champion import examine
+    from tuneloop.registry.champion import examine
     from tuneloop.training.export.served import artefact_hash
 
     try:
@@ -82,7 +82,7 @@ def _sides(registry: Registry, workspace: Path, name: str) -> Findings | None:
 
 
 def _show(found: Findings | None) -> None:
-    from tuneloop.history.champion import told
+    from tuneloop.registry.champion import told
 
     if found is None:
         return

@@ -13,12 +13,12 @@ from tuneloop.errors import DataError, TrainingError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from tuneloop.history.known_rounds import KnownRounds
-    from tuneloop.history.past_runs import PastRun
-    from tuneloop.history.repetition_checks import Finding, HashNow
-    from tuneloop.history.reproduction import Reproduction
-    from tuneloop.history.run_differences import Difference
+    from tuneloop.lineage.repetition_checks import Finding, HashNow
+    from tuneloop.lineage.reproduction import Reproduction
+    from tuneloop.lineage.run_differences import Difference
     from tuneloop.recipes import Recipe
+    from tuneloop.registry.known_rounds import KnownRounds
+    from tuneloop.registry.past_runs import PastRun
     from tuneloop.settings import Settings
     from tuneloop.training.launching import TrainingCall
 
@@ -50,9 +50,9 @@ def reproduce(
     result is identical, equal within tolerance (both exit code 0) or different (exit code 1). A repetition that was
     cut off goes on where it stopped; nothing of the past run is touched.
     """
-    from tuneloop.history.known_rounds import known_rounds
-    from tuneloop.history.past_runs import find_past_run, recipe_of
     from tuneloop.recipes import require_readable
+    from tuneloop.registry.known_rounds import known_rounds
+    from tuneloop.registry.past_runs import find_past_run, recipe_of
     from tuneloop.settings import Settings
 
     settings = Settings()
@@ -74,10 +74,10 @@ def _checked(
     settings: Settings, known: KnownRounds, past: PastRun, spec: Recipe
 ) -> tuple[Reproduction, TrainingCall | None]:
     """What the repetition rests on, and the call that makes it; no call where something is missing."""
-    from tuneloop.history.environment import environment_of
-    from tuneloop.history.repetition_checks import check_base, check_data, check_environment, check_key
-    from tuneloop.history.reproduction import Reproduction
-    from tuneloop.history.run_differences import environment_differences
+    from tuneloop.lineage.repetition_checks import check_base, check_data, check_environment, check_key
+    from tuneloop.lineage.reproduction import Reproduction
+    from tuneloop.lineage.run_differences import environment_differences
+    from tuneloop.registry.environment import environment_of
     from tuneloop.training.base_models import folder_hash, prepare_base
     from tuneloop.training.identity import training_key
 
@@ -140,8 +140,8 @@ def _repeated(
     tolerance: float | None,
 ) -> Reproduction:
     from tuneloop.cli.training_display import progress_line
-    from tuneloop.history.reproduction import TOLERANCE, compare, write_reproduction
-    from tuneloop.history.run_differences import chosen_differences
+    from tuneloop.lineage.reproduction import TOLERANCE, compare, write_reproduction
+    from tuneloop.lineage.run_differences import chosen_differences
     from tuneloop.training.launching import carry_out
 
     with progress_line(console, call.config.epochs) as on_progress:
@@ -157,7 +157,7 @@ def _repeated(
 
 def _start(known: KnownRounds, start: str) -> tuple[Path | None, list[Finding]]:
     """The adapter that the run went on from, by its hash."""
-    from tuneloop.history.repetition_checks import Finding
+    from tuneloop.lineage.repetition_checks import Finding
     from tuneloop.training.base_models import folder_hash
 
     if start == "base":
@@ -209,7 +209,7 @@ def _end(found: Reproduction, *, as_json: bool) -> None:
 
 
 def _print_conditions(console: Console, found: Reproduction) -> None:
-    from tuneloop.history.data_terminal import say
+    from tuneloop.reports.data.terminal import say
 
     threads = f", {found.threads} threads" if found.threads else ""
     say(console, f"{found.run}: training {found.key}, seed {found.seed}{threads}", style="bold")
@@ -224,7 +224,7 @@ def _print_differences(console: Console, title: str, differences: list[Differenc
     from rich.table import Table
     from rich.text import Text
 
-    from tuneloop.history.data_terminal import visible
+    from tuneloop.reports.data.terminal import visible
 
     if not differences:
         return
@@ -236,7 +236,7 @@ def _print_differences(console: Console, title: str, differences: list[Differenc
 
 
 def _print_comparison(console: Console, found: Reproduction, file: Path) -> None:
-    from tuneloop.history.data_terminal import say
+    from tuneloop.reports.data.terminal import say
 
     result = found.comparison
     if result is None:

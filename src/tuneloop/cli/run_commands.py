@@ -90,13 +90,13 @@ def report(
 
     rounds = _rounds(Settings().workspace_path, recipe)
     if as_json:
-        from tuneloop.history.summary import summarise
+        from tuneloop.registry.summary import summarise
 
         typer.echo(json.dumps(summarise(rounds), indent=2))
     else:
         from rich.console import Console
 
-        from tuneloop.history.tables import print_rounds
+        from tuneloop.reports.rounds_terminal import print_rounds
 
         # Into a file or a pipe, rich would fold the tables at 80 columns.
         print_rounds(rounds, Console(width=None if sys.stdout.isatty() else 120))
@@ -104,7 +104,7 @@ def report(
 
 def _rounds(workspace: Path, recipe: str | None) -> list[Round]:
     """The recipe's rounds, or those of the recipe that ran last."""
-    from tuneloop.history.rounds import load_rounds, rounds_folder
+    from tuneloop.registry.rounds import load_rounds, rounds_folder
 
     folder = rounds_folder(workspace, "any").parent
     names = [recipe] if recipe else sorted(p.name for p in folder.iterdir() if p.is_dir()) if folder.is_dir() else []

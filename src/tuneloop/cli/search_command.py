@@ -64,8 +64,8 @@ def search(
 
 
 def _print_search(settings: Settings, recipe: str) -> None:
-    from tuneloop.history.search_plots import draw_search
-    from tuneloop.history.search_tables import recipe_lines, trial_rows, verdict
+    from tuneloop.reports.search_plots import draw_search
+    from tuneloop.reports.search_tables import recipe_lines, trial_rows, verdict
     from tuneloop.search_results import latest_search
 
     found = latest_search(settings.workspace_path, recipe)
@@ -83,8 +83,8 @@ def _print_search(settings: Settings, recipe: str) -> None:
 
 
 def _print_curve(settings: Settings, recipe: str) -> None:
-    from tuneloop.history.search_plots import draw_curve
-    from tuneloop.history.search_tables import curve_rows, curve_verdict
+    from tuneloop.reports.search_plots import draw_curve
+    from tuneloop.reports.search_tables import curve_rows, curve_verdict
     from tuneloop.search_results import latest_curve
 
     found = latest_curve(settings.workspace_path, recipe)

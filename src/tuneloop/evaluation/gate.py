@@ -18,7 +18,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from tuneloop.evaluation import reasons
+from tuneloop.evaluation import explanations
 from tuneloop.evaluation.comparisons import OPINIONS, Comparison, compare, opinion_on
 from tuneloop.recipes import Rule
 from tuneloop.results import EvaluationReport, Opinion, Reason, Verdict
@@ -61,11 +61,11 @@ def decide(
             continue
         found = compare(rule, candidate, reference, opinions=opinions, min_slice_rows=min_slice_rows, seed=seed)
         measured += [(place, comparison) for comparison in found]
-        said |= {} if found else {place: reasons.unmeasured(rule, candidate, min_slice_rows)}
+        said |= {} if found else {place: explanations.unmeasured(rule, candidate, min_slice_rows)}
     told = [*said.items(), *_weigh(measured, (1 - confidence) / 2, improvement)]
     in_order = [reason for _, reason in sorted(told, key=lambda item: item[0])]
     asked = any(_asks_for_gain(rule, champion) for rule in rules) if champion else bool(measured)
-    return _verdict([*soundness, *in_order, *([] if asked else [reasons.nothing_asked(champion)])], *hashes)
+    return _verdict([*soundness, *in_order, *([] if asked else [explanations.nothing_asked(champion)])], *hashes)
 
 
 def holm(p_values: Sequence[float], risk: float) -> NDArray[np.bool_]:
@@ -79,11 +79,11 @@ def holm(p_values: Sequence[float], risk: float) -> NDArray[np.bool_]:
 
 def _cannot_be_asked(rule: Rule, reference: EvaluationReport | None, opinions: Sequence[Opinion]) -> Reason | None:
     if reference is None and rule.kind != "absolute":
-        return reasons.skipped(rule)
+        return explanations.skipped(rule)
     if rule.metric not in OPINIONS:
         return None
     opinion = opinion_on(rule.metric, opinions, rule.against)
-    return None if opinion is not None and opinion.may_count else reasons.waiting(rule, opinion)
+    return None if opinion is not None and opinion.may_count else explanations.waiting(rule, opinion)
 
 
 def _weigh(
@@ -99,10 +99,10 @@ def _weigh(
         held[members] = holm([found[i].p_value for i in members], risk)
     optional = {i for members in families.values() for i in members}
     told = [
-        reasons.told(comparison, held=bool(held[i]), risk=risk, decisive=i not in optional)
+        explanations.told(comparison, held=bool(held[i]), risk=risk, decisive=i not in optional)
         for i, comparison in enumerate(found)
     ]
-    ends = [(LAST, reasons.any_gain(name, [told[i] for i in members])) for name, members in families.items()]
+    ends = [(LAST, explanations.any_gain(name, [told[i] for i in members])) for name, members in families.items()]
     return [*((place, reason) for (place, _), reason in zip(measured, told, strict=True)), *ends]
 
 

@@ -104,7 +104,7 @@ class Round(Result):
     """Use of a folder (`served`, `model`, `adapter`) -> name of each file as it was judged -> hex SHA-256; empty in
     rounds from before folders were sealed."""
     folders_seal: str = ""
-    """Seals the folders with the workspace's key, see tuneloop.history.sealed_folders."""
+    """Seals the folders with the workspace's key, see tuneloop.registry.sealed_folders."""
     settings: dict[str, Any] = {}
     """The whole recipe as it was."""
     environment: dict[str, str] = {}

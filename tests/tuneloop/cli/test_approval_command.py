@@ -12,11 +12,11 @@ import typer
 from click.testing import Result
 from typer.testing import CliRunner
 
-from tests.tuneloop.history.examples import make_round
+from tests.tuneloop.reports.examples import make_round
 from tests.tuneloop.stack.building import state
 from tuneloop.cli import approval_command
 from tuneloop.cli.app import PlainErrors
-from tuneloop.history.rounds import save_round
+from tuneloop.registry.rounds import save_round
 from tuneloop.results import Approval
 from tuneloop.stack.state import save_state
 

@@ -6,7 +6,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from tests.tuneloop.history.data_examples import make_manifest
+from tests.tuneloop.reports.data_examples import make_manifest
 from tuneloop.cli import data_commands
 from tuneloop.cli.app import PlainErrors
 from tuneloop.data.snapshots import write_snapshot

@@ -6,12 +6,12 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from tests.tuneloop.history.examples import make_round
-from tests.tuneloop.history.registered import Desk
+from tests.tuneloop.registry.registered import Desk
+from tests.tuneloop.reports.examples import make_round
 from tuneloop.cli.export_command import find_run, register, require_sealed
 from tuneloop.errors import DataError, ModelError
 from tuneloop.folder_digests import file_digests
-from tuneloop.history.rounds import save_round
+from tuneloop.registry.rounds import save_round
 from tuneloop.results import Cost, TrainingReport
 
 REPORT = TrainingReport(

@@ -8,7 +8,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from tests.tuneloop.history.lineage_examples import SECRET, make_workspace
+from tests.tuneloop.lineage.lineage_examples import SECRET, make_workspace
 from tuneloop.cli import forget_command
 from tuneloop.cli.app import PlainErrors
 from tuneloop.stack.environment import MARKER

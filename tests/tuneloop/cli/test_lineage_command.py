@@ -8,7 +8,7 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from tests.tuneloop.history.lineage_examples import CORRECTED, HASHES, REVIEWER, SECRET, make_workspace
+from tests.tuneloop.lineage.lineage_examples import CORRECTED, HASHES, REVIEWER, SECRET, make_workspace
 from tuneloop.cli import lineage_command
 from tuneloop.cli.app import PlainErrors
 

@@ -10,13 +10,13 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from tests.tuneloop.history.examples import make_round
+from tests.tuneloop.reports.examples import make_round
 from tuneloop.adapters.mlflow_registry import MlflowRegistry
 from tuneloop.cli.app import PlainErrors
 from tuneloop.cli.models_command import register
-from tuneloop.history.promotions import mark_registered
-from tuneloop.history.rounds import save_round
-from tuneloop.history.verdict_signature import signature_tags, signing_key
+from tuneloop.registry.promotions import mark_registered
+from tuneloop.registry.rounds import save_round
+from tuneloop.registry.verdict_signature import signature_tags, signing_key
 from tuneloop.results import EvaluationReport, Metric, Round, Verdict
 from tuneloop.training.base_models import folder_hash
 

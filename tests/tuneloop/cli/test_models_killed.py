@@ -11,9 +11,9 @@ from pathlib import Path
 
 from tests.tuneloop.cli.test_models_command import judge
 from tuneloop.adapters.mlflow_registry import MlflowRegistry
-from tuneloop.history.audit_trail import AuditTrail
-from tuneloop.history.promotions import anchors, promote
-from tuneloop.history.verdict_signature import signing_key
+from tuneloop.registry.audit_trail import AuditTrail
+from tuneloop.registry.promotions import anchors, promote
+from tuneloop.registry.verdict_signature import signing_key
 from tuneloop.training.base_models import folder_hash
 
 COMMAND = (

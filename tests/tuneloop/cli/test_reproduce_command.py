@@ -13,15 +13,15 @@ import typer
 from typer.testing import CliRunner, Result
 
 from tests.tiny_models import make_tiny_model
-from tests.tuneloop.history.data_examples import make_manifest
-from tests.tuneloop.history.examples import make_round
+from tests.tuneloop.reports.data_examples import make_manifest
+from tests.tuneloop.reports.examples import make_round
 from tuneloop.cli import reproduce_command
 from tuneloop.cli.app import PlainErrors
 from tuneloop.data.snapshots import write_snapshot
-from tuneloop.history.environment import environment_of
-from tuneloop.history.rounds import save_round
 from tuneloop.recipes import Recipe
 from tuneloop.records import Message, Record
+from tuneloop.registry.environment import environment_of
+from tuneloop.registry.rounds import save_round
 from tuneloop.results import Round
 from tuneloop.training.base_models import folder_hash
 from tuneloop.training.fine_tuning import fine_tune

@@ -2,7 +2,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from tests.tuneloop.history.test_search_tables import SEARCHED, curve
+from tests.tuneloop.reports.test_search_tables import SEARCHED, curve
 from tuneloop.cli import search_command
 from tuneloop.cli.app import PlainErrors
 from tuneloop.search_results import save

@@ -14,7 +14,7 @@ import typer
 from typer.testing import CliRunner, Result
 
 from tests.tiny_models import make_tiny_model
-from tests.tuneloop.history.data_examples import make_manifest
+from tests.tuneloop.reports.data_examples import make_manifest
 from tuneloop.cli import train_command
 from tuneloop.cli.app import PlainErrors
 from tuneloop.cli.training_display import duration

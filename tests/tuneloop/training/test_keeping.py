@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.tuneloop.history.examples import make_round
+from tests.tuneloop.reports.examples import make_round
 from tuneloop.errors import TrainingError
 from tuneloop.results import TrainingReport
 from tuneloop.training.keeping import REPORT, finish, finished_report, start_or_go_on

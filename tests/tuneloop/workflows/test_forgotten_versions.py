@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from tests.tuneloop.history.lineage_examples import record, write_round, write_version
+from tests.tuneloop.lineage.lineage_examples import record, write_round, write_version
 from tests.tuneloop.workflows.forgetting.forgetter import forget
 from tuneloop.data.snapshots import load_manifest
-from tuneloop.history.known_rounds import known_rounds
-from tuneloop.history.lineage import model_lineage
-from tuneloop.history.repetition_checks import check_data
+from tuneloop.lineage.lineage import model_lineage
+from tuneloop.lineage.repetition_checks import check_data
 from tuneloop.recipes import Data, Model, Recipe, Source
 from tuneloop.records import Message, Record
+from tuneloop.registry.known_rounds import known_rounds
 
 RECIPE = Recipe(name="desk", data=Data(sources=(Source(name="desk", path="desk.jsonl"),)), model=Model(base="none"))
 OTHERS = (("train", record("r1")), ("test", record("r2", 2)), ("validation", record("r3", 3)))

@@ -8,14 +8,14 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from tests.tuneloop.history.lineage_examples import SECRET, hash_of, make_workspace, record, write_lines, write_version
+from tests.tuneloop.lineage.lineage_examples import SECRET, hash_of, make_workspace, record, write_lines, write_version
 from tuneloop.cli import data_commands
 from tuneloop.cli.app import PlainErrors
 from tuneloop.data.snapshots import list_manifests, read_quarantine
 from tuneloop.errors import DataError
-from tuneloop.history.audit_trail import AuditTrail
-from tuneloop.history.verdict_signature import signing_key
 from tuneloop.records import Rejection
+from tuneloop.registry.audit_trail import AuditTrail
+from tuneloop.registry.verdict_signature import signing_key
 from tuneloop.workflows.pruning import carry_out, plan
 
 LATER = datetime(2040, 1, 1, tzinfo=UTC)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from tuneloop.errors import DataError
-from tuneloop.history.known_rounds import HashOf
+from tuneloop.registry.known_rounds import HashOf
 from tuneloop.tombstones import (
     add_entries,
     content_entry,

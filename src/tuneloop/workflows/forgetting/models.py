@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from tuneloop.errors import DataError
-from tuneloop.history.audit_trail import AuditTrail
-from tuneloop.history.known_rounds import HashOf, KnownRounds, known_rounds
-from tuneloop.history.verdict_signature import signing_key
+from tuneloop.registry.audit_trail import AuditTrail
+from tuneloop.registry.known_rounds import HashOf, KnownRounds, known_rounds
+from tuneloop.registry.verdict_signature import signing_key
 from tuneloop.results import Round
 
 LEARNED = "train"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from tuneloop.history.audit_trail import AuditTrail
-from tuneloop.history.verdict_signature import signing_key
+from tuneloop.registry.audit_trail import AuditTrail
+from tuneloop.registry.verdict_signature import signing_key
 from tuneloop.workflows.forgetting.wanted import Gathered, Wanted
 
 

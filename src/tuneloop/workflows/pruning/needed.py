@@ -7,9 +7,9 @@ from pathlib import Path
 
 from tuneloop.data.snapshots import list_manifests
 from tuneloop.errors import DataError
-from tuneloop.history.audit_trail import AuditTrail, Entry
-from tuneloop.history.known_rounds import HashOf, known_rounds
-from tuneloop.history.verdict_signature import signing_key
+from tuneloop.registry.audit_trail import AuditTrail, Entry
+from tuneloop.registry.known_rounds import HashOf, known_rounds
+from tuneloop.registry.verdict_signature import signing_key
 from tuneloop.results import Round
 from tuneloop.review.rows import read_rows
 

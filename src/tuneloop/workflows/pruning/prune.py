@@ -14,7 +14,7 @@ from tuneloop.data.snapshots import list_manifests, read_quarantine
 from tuneloop.data.staging import rejection_line
 from tuneloop.drift.watching import last_drift
 from tuneloop.errors import DataError
-from tuneloop.history.known_rounds import HashOf
+from tuneloop.registry.known_rounds import HashOf
 from tuneloop.review.accepting import ACCEPTED
 from tuneloop.workflows.forgetting.json_files import held, read_objects
 from tuneloop.workflows.forgetting.rewriting import delete, rewritten

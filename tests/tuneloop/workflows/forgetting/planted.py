@@ -17,20 +17,20 @@ from expectations.data_gate import prepare_data
 from tasks.data import feedback_sources
 from tests.expectations.counting import WordCounter
 from tests.tuneloop.adapters.file_desk.filling import fill
-from tests.tuneloop.history.examples import make_round
+from tests.tuneloop.reports.examples import make_round
 from tuneloop.adapters.file_desk import FileDesk
 from tuneloop.drift.traffic import TrafficRow, append, read_since
 from tuneloop.errors import DataError
 from tuneloop.evaluation.answer_cache import AnswerCache, CachedAnswer
 from tuneloop.evaluation.score_files import write_answers, write_scores
-from tuneloop.history.audit_trail import AuditTrail
-from tuneloop.history.pages import write_page_file
-from tuneloop.history.rounds import save_round
-from tuneloop.history.verdict_signature import signing_key
 from tuneloop.ports import ReviewForm, ReviewItem
 from tuneloop.pseudonyms import pseudonym_key
 from tuneloop.recipes import Checks, Data, Model, Recipe, Source
 from tuneloop.records import Message, Record
+from tuneloop.registry.audit_trail import AuditTrail
+from tuneloop.registry.rounds import save_round
+from tuneloop.registry.verdict_signature import signing_key
+from tuneloop.reports.html import write_page_file
 from tuneloop.results import DataReport
 from tuneloop.review.collecting import collect
 from tuneloop.review.review_sets import ReviewSet, ReviewSets

@@ -17,12 +17,12 @@ from tuneloop.adapters.argilla_teams import pseudonym
 from tuneloop.adapters.file_desk import FileDesk
 from tuneloop.data.snapshots import list_manifests, load_rows, read_quarantine
 from tuneloop.errors import DataError
-from tuneloop.history.audit_trail import AuditTrail
-from tuneloop.history.data_tables import problems
-from tuneloop.history.known_rounds import known_rounds
-from tuneloop.history.tracing import trace_row
-from tuneloop.history.verdict_signature import signing_key
+from tuneloop.lineage.tracing import trace_row
 from tuneloop.pseudonyms import pseudonym_key
+from tuneloop.registry.audit_trail import AuditTrail
+from tuneloop.registry.known_rounds import known_rounds
+from tuneloop.registry.verdict_signature import signing_key
+from tuneloop.reports.data.tables import problems
 from tuneloop.workflows.forgetting import carry_out
 
 

@@ -13,7 +13,7 @@ from tests.tuneloop.workflows.forgetting.forgetter import forget, look
 from tests.tuneloop.workflows.forgetting.planted import MARKERS
 from tests.tuneloop.workflows.forgetting.walker import found_in
 from tuneloop.data.snapshots import list_manifests
-from tuneloop.history.data_tables import problems
+from tuneloop.reports.data.tables import problems
 from tuneloop.workflows.forgetting.versions import open_versions
 
 PROJECT = Path(__file__).parents[4]

@@ -1,1 +1,0 @@
-"""Rounds of the loop: kept, tabulated, drawn."""

@@ -1,0 +1,1 @@
+"""Which data made which model, and what changed between two of either."""

@@ -1,0 +1,112 @@
+"""Finding rows in the Parquet files of data versions without reading every text: Arrow looks, and only what it finds
+becomes a record."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+from tuneloop.errors import DataError
+from tuneloop.lineage.data_lineage import Lineage, kept_row, named, set_aside_row
+from tuneloop.records import Record, Rejection
+
+SPLITS = ("train", "validation", "test")
+PRIVATE = "private"
+BATCH_ROWS = 5000
+COLUMNS = ["id", "cluster", "record"]
+
+
+def splits_of(folder: Path, rows: Mapping[str, int]) -> tuple[str, ...]:
+    """The splits that a data version should have; `rows` are the manifest's, by split. Few have a private one."""
+    has_private = bool(rows.get(PRIVATE)) or (folder / f"{PRIVATE}.parquet").is_file()
+    return (*SPLITS, PRIVATE) if has_private else SPLITS
+
+
+def all_rows(folder: Path, split: str) -> Iterator[Lineage]:
+    """Every row of one split of a data version, without its text."""
+    return _found(folder, split, None, lambda _: True)
+
+
+def reviewed_rows(folder: Path, split: str) -> Iterator[Lineage]:
+    """The rows that people's corrections became."""
+    return _found(folder, split, '"reviewer"', lambda record: "reviewer" in record.extra)
+
+
+def rows_of_reviewer(folder: Path, split: str, reviewer: str) -> Iterator[Lineage]:
+    """The rows that the corrections of one pseudonym became."""
+    return _found(folder, split, _json(reviewer), lambda record: record.extra.get("reviewer") == reviewer)
+
+
+def rows_of_id(folder: Path, split: str, row_id: str) -> Iterator[Lineage]:
+    """The row with this id, the one whose source called it so, and the synthetic ones that were made of it."""
+
+    def is_wanted(record: Record) -> bool:
+        synthetic = record.extra.get("synthetic")
+        made_of = synthetic.get("of") if isinstance(synthetic, dict) else None
+        return row_id in {record.id, record.extra.get("given_id"), made_of}
+
+    return _found(folder, split, _json(row_id), is_wanted)
+
+
+def set_aside(folder: Path, row_id: str) -> Iterator[Lineage]:
+    """Why rows of this id, or this `source:line`, were set aside when the version was made."""
+    yield from set_aside_in(folder / "quarantine.jsonl", row_id)
+
+
+def set_aside_in(file: Path, row_id: str) -> Iterator[Lineage]:
+    """The same out of one file: a version's, or that of a recipe whose data was refused as a whole."""
+    try:
+        with file.open(encoding="utf-8", errors="surrogatepass") as lines:
+            wanted = [json.loads(line) for line in lines if _may_name(line, row_id)]
+    except FileNotFoundError:
+        return
+    for rejection in (Rejection(**row) for row in wanted):
+        if named([rejection], row_id) or _given_id(rejection) == row_id:
+            yield set_aside_row(rejection, None)
+
+
+def _given_id(rejection: Rejection) -> str | None:
+    """What the source calls a row that was set aside under another id."""
+    try:
+        raw = json.loads(rejection.raw or "null")
+    except ValueError:
+        return None
+    extra = raw.get("extra") if isinstance(raw, dict) else None
+    return extra.get("given_id") if isinstance(extra, dict) else None
+
+
+def _may_name(line: str, row_id: str) -> bool:
+    source, colon, _ = row_id.rpartition(":")
+    inside = json.dumps(_json(row_id))[1:-1]  # in the raw row, which is JSON within JSON
+    return _json(row_id) in line or inside in line or (bool(colon) and _json(source) in line)
+
+
+def _found(folder: Path, split: str, needle: str | None, is_wanted: Callable[[Record], bool]) -> Iterator[Lineage]:
+    """Rows whose JSON holds `needle` somewhere and that are wanted; a split that is not there has none.
+
+    Raises:
+        DataError: the file is damaged.
+    """
+    import pyarrow as pa
+    from pyarrow import compute, parquet
+
+    path = folder / f"{split}.parquet"
+    if not path.is_file():
+        return
+    try:
+        with parquet.ParquetFile(path) as file:
+            for batch in file.iter_batches(BATCH_ROWS, columns=COLUMNS):
+                texts = batch.column("record")
+                rows = batch if needle is None else batch.filter(compute.match_substring(texts, needle))
+                for _, cluster, text in zip(*(column.to_pylist() for column in rows.columns), strict=True):
+                    record = Record.from_json(json.loads(text))
+                    if is_wanted(record):
+                        yield kept_row(record, split, cluster)
+    except (pa.ArrowException, KeyError, ValueError) as error:
+        raise DataError(f"{path} cannot be read ({type(error).__name__}); restore it from a backup") from error
+
+
+def _json(text: str) -> str:
+    """As the data versions write it."""
+    return json.dumps(text, ensure_ascii=False)

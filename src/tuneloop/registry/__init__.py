@@ -1,0 +1,1 @@
+"""Rounds, versions of models, promotion and its sealed audit trail."""

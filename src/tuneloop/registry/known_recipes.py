@@ -1,0 +1,34 @@
+"""Which recipes this workspace has turned, and where their files are: `<workspace>/rounds/<recipe>/recipe.path`.
+
+Whoever sees an answer sees only the review set that it belongs to; this is how the recipe is found again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from tuneloop.registry.rounds import rounds_folder
+
+PATH_FILE = "recipe.path"
+
+
+def note_recipe(workspace: Path, name: str, path: str) -> None:
+    """Remember where the recipe is (relative to the project's root, or absolute); a moved one is found again."""
+    folder = rounds_folder(workspace, name)
+    folder.mkdir(parents=True, exist_ok=True)
+    draft = folder / f".{PATH_FILE}.new"
+    draft.write_text(path, encoding="utf-8")
+    draft.replace(folder / PATH_FILE)
+
+
+def known_recipes(workspace: Path) -> dict[str, str]:
+    """Name -> path of every recipe that was turned here, in the order of their names."""
+    files = sorted((workspace / "rounds").glob(f"*/{PATH_FILE}"))
+    return {file.parent.name: file.read_text(encoding="utf-8") for file in files}
+
+
+def recipe_of(review_set: str, known: Mapping[str, str]) -> str | None:
+    """Name of the recipe that published the set; None: somebody else's. Of `tea` and `tea-green` the longer fits."""
+    fitting = [name for name in known if review_set.startswith(f"{name}-")]
+    return max(fitting, key=len, default=None)

@@ -1,0 +1,1 @@
+"""Pages, tables, plots and terminal views, by subject."""
