@@ -16,9 +16,9 @@ from tuneloop.reports.evaluation import tables
 from tuneloop.reports.evaluation.page import write_evaluation_page
 from tuneloop.reports.evaluation.plots import draw_forest
 from tuneloop.reports.evaluation.verdict import reason_rows, sentence
+from tuneloop.reports.figures import data_uri
 from tuneloop.reports.markdown import code, plain
 from tuneloop.reports.model_card import write_model_card
-from tuneloop.reports.rounds_plots import data_uri
 from tuneloop.results import EvaluationReport, Round, Verdict
 from tuneloop.review.collecting import RESPONSES
 from tuneloop.review.rows import read_rows

@@ -12,9 +12,9 @@ from tasks import wiring
 from tuneloop.lineage.people_rows import people_rows
 from tuneloop.ports import SetProgress
 from tuneloop.recipes import Recipe
-from tuneloop.reports import review_tables as tables
+from tuneloop.reports import review as tables
 from tuneloop.reports.markdown import code, plain, table
-from tuneloop.reports.review_page import write_review_page
+from tuneloop.reports.review import write_review_page
 from tuneloop.results import ReviewSummary
 from tuneloop.review.accepting import ACCEPTED
 from tuneloop.review.adjudication import unpublished

@@ -10,8 +10,8 @@ from prefect.artifacts import create_markdown_artifact
 from tasks import wiring
 from tasks.evaluation_display import show_round
 from tuneloop.registry.rounds import load_rounds, save_round
-from tuneloop.reports.recipe_page import write_page
-from tuneloop.reports.rounds_plots import data_uri, metrics_by_round
+from tuneloop.reports.figures import data_uri
+from tuneloop.reports.rounds import metrics_by_round, write_page
 from tuneloop.results import Round
 
 

@@ -14,9 +14,8 @@ from prefect.artifacts import create_markdown_artifact
 from tasks import wiring
 from tuneloop.recipes import Recipe
 from tuneloop.records import content_hash
-from tuneloop.reports.rounds_plots import data_uri
-from tuneloop.reports.search_plots import draw_curve, draw_search
-from tuneloop.reports.search_tables import curve_markdown, curve_verdict, search_markdown, verdict
+from tuneloop.reports.figures import data_uri
+from tuneloop.reports.search import curve_markdown, curve_verdict, draw_curve, draw_search, search_markdown, verdict
 from tuneloop.results import DataReport, LossPoint
 from tuneloop.search_results import (
     Comparison,

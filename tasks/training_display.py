@@ -19,7 +19,8 @@ from prefect.client.schemas.actions import ArtifactUpdate
 
 from tasks import wiring
 from tasks.progress import Background
-from tuneloop.reports.rounds_plots import data_uri, loss_curve
+from tuneloop.reports.figures import data_uri
+from tuneloop.reports.training import loss_curve
 from tuneloop.results import TrainingReport
 
 if TYPE_CHECKING:

@@ -35,7 +35,7 @@ def status(
     It is what the last collection found: answers start one, and a schedule does. People appear by pseudonym;
     `tuneloop review people` tells who they are.
     """
-    from tuneloop.reports.review_terminal import print_review
+    from tuneloop.reports.review import print_review
 
     found = _summaries(recipe)
     if as_json:
@@ -47,7 +47,7 @@ def status(
 
 def report(*, recipe: RecipeName = None) -> None:
     """Print where the review report is: a page that opens offline."""
-    from tuneloop.reports.review_page import PAGE
+    from tuneloop.reports.review import PAGE
 
     for folder, _ in _summaries(recipe):
         typer.echo(str(folder / PAGE))
@@ -55,7 +55,7 @@ def report(*, recipe: RecipeName = None) -> None:
 
 def _summaries(recipe: str | None) -> list[tuple[Path, ReviewSummary]]:
     from tuneloop.errors import DataError
-    from tuneloop.reports.review_page import read_summaries
+    from tuneloop.reports.review import read_summaries
     from tuneloop.settings import Settings
 
     workspace = Settings().workspace_path

@@ -96,7 +96,7 @@ def report(
     else:
         from rich.console import Console
 
-        from tuneloop.reports.rounds_terminal import print_rounds
+        from tuneloop.reports.rounds import print_rounds
 
         # Into a file or a pipe, rich would fold the tables at 80 columns.
         print_rounds(rounds, Console(width=None if sys.stdout.isatty() else 120))

@@ -64,8 +64,7 @@ def search(
 
 
 def _print_search(settings: Settings, recipe: str) -> None:
-    from tuneloop.reports.search_plots import draw_search
-    from tuneloop.reports.search_tables import recipe_lines, trial_rows, verdict
+    from tuneloop.reports.search import draw_search, recipe_lines, trial_rows, verdict
     from tuneloop.search_results import latest_search
 
     found = latest_search(settings.workspace_path, recipe)
@@ -83,8 +82,7 @@ def _print_search(settings: Settings, recipe: str) -> None:
 
 
 def _print_curve(settings: Settings, recipe: str) -> None:
-    from tuneloop.reports.search_plots import draw_curve
-    from tuneloop.reports.search_tables import curve_rows, curve_verdict
+    from tuneloop.reports.search import curve_rows, curve_verdict, draw_curve
     from tuneloop.search_results import latest_curve
 
     found = latest_curve(settings.workspace_path, recipe)

@@ -3,6 +3,7 @@ several threads."""
 
 from __future__ import annotations
 
+import base64
 import io
 from typing import TYPE_CHECKING, Any
 
@@ -42,3 +43,7 @@ def label_of(text: str, characters: int = LABEL_CHARACTERS) -> str:
     sign is a price, not the start of a formula."""
     printable = "".join(c if c.isprintable() else " " for c in text)
     return printable if len(printable) <= characters else f"{printable[: characters - 1]}…"
+
+
+def data_uri(png: bytes) -> str:
+    return f"data:image/png;base64,{base64.b64encode(png).decode()}"

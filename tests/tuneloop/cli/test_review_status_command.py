@@ -10,7 +10,7 @@ from typer.testing import CliRunner, Result
 from tests.tuneloop.reports.review_examples import make_summary
 from tuneloop.cli import review_command, review_status_command
 from tuneloop.cli.app import PlainErrors
-from tuneloop.reports.review_page import write_review_page
+from tuneloop.reports.review import write_review_page
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from tests.tuneloop.reports.test_data_page import HOSTILE, Outline
 from tuneloop.data.masking import shown
 from tuneloop.reports.evaluation.page import render_evaluation_page, write_evaluation_page
 from tuneloop.reports.evaluation.side_by_side import Answer, Failure, Pair, SideBySide, read_side_by_side
-from tuneloop.reports.recipe_page import render_page, write_page
+from tuneloop.reports.rounds import render_page, write_page
 from tuneloop.results import Opinion, Reason, Round, Verdict
 from tuneloop.search_results import CurvePoint, LearningCurve
 

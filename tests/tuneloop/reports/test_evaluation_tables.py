@@ -9,7 +9,7 @@ from tests.tuneloop.reports.examples import make_round
 from tuneloop.reports.evaluation import tables
 from tuneloop.reports.evaluation.plots import draw_forest, draw_parts
 from tuneloop.reports.evaluation.verdict import reason_rows, sentence, state_of
-from tuneloop.reports.rounds_plots import metrics_by_round
+from tuneloop.reports.rounds import metrics_by_round
 from tuneloop.results import Reason, Verdict
 
 PNG = b"\x89PNG"

@@ -8,10 +8,19 @@ import pytest
 from rich.console import Console
 
 from tests.tuneloop.reports.review_examples import empty_summary, make_reviewer, make_set, make_summary
-from tuneloop.reports.review_page import read_summaries, render_review_page, write_review_page
-from tuneloop.reports.review_plots import draw_agreement, draw_ratings, draw_reliability, draw_times
-from tuneloop.reports.review_tables import remark, reviewer_rows, seconds
-from tuneloop.reports.review_terminal import print_review
+from tuneloop.reports.review import (
+    draw_agreement,
+    draw_ratings,
+    draw_reliability,
+    draw_times,
+    print_review,
+    read_summaries,
+    remark,
+    render_review_page,
+    reviewer_rows,
+    seconds,
+    write_review_page,
+)
 from tuneloop.results import ReviewSummary
 
 HOSTILE = "<img src=x onerror=alert(1)>"

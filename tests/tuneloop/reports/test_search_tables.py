@@ -1,9 +1,10 @@
 import yaml
 
-from tuneloop.reports.search_plots import draw_curve, draw_search
-from tuneloop.reports.search_tables import (
+from tuneloop.reports.search import (
     curve_markdown,
     curve_verdict,
+    draw_curve,
+    draw_search,
     recipe_lines,
     search_markdown,
     trial_rows,

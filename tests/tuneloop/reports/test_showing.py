@@ -7,9 +7,8 @@ from rich.console import Console
 
 from tests.tuneloop.reports.examples import make_round
 from tuneloop.registry.summary import summarise
-from tuneloop.reports.recipe_page import render_page, write_page
-from tuneloop.reports.rounds_plots import loss_curve
-from tuneloop.reports.rounds_terminal import print_rounds
+from tuneloop.reports.rounds import print_rounds, render_page, write_page
+from tuneloop.reports.training import loss_curve
 
 PNG = b"\x89PNG"
 PROMISED = {

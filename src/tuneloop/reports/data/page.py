@@ -11,7 +11,7 @@ from tuneloop.data.rejection_reasons import in_words, meaning
 from tuneloop.lineage.data_diff import DataDiff, change_rows, manifest_changes, split_changes
 from tuneloop.reports.data import tables
 from tuneloop.reports.data.plots import draw_funnel, draw_lengths, draw_slices
-from tuneloop.reports.rounds_plots import data_uri
+from tuneloop.reports.figures import data_uri
 from tuneloop.results import DataManifest
 
 CAPTIONS = {

@@ -14,10 +14,10 @@ from tuneloop.reports.evaluation import tables
 from tuneloop.reports.evaluation.plots import draw_forest, draw_parts, slices_of
 from tuneloop.reports.evaluation.side_by_side import Shown, SideBySide, read_side_by_side
 from tuneloop.reports.evaluation.verdict import DECISIONS, reason_rows, sentence
+from tuneloop.reports.figures import data_uri
 from tuneloop.reports.html import render, write_page_file
-from tuneloop.reports.rounds_plots import data_uri, loss_curve
-from tuneloop.reports.search_plots import draw_curve
-from tuneloop.reports.search_tables import curve_rows, curve_verdict
+from tuneloop.reports.search import curve_rows, curve_verdict, draw_curve
+from tuneloop.reports.training import loss_curve
 from tuneloop.results import Round
 from tuneloop.search_results import LearningCurve, latest_curve
 

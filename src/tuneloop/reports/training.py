@@ -1,16 +1,13 @@
-"""Pictures of rounds: loss curves and metrics by round, as PNG bytes."""
+"""Reports of a training: loss curves, as PNG bytes."""
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
 from statistics import fmean
 from typing import Any
 
-from tuneloop.reports.evaluation.tables import is_lower_better
-from tuneloop.reports.figures import label_of, new_figure, png_of
-from tuneloop.reports.rounds_terminal import columns
-from tuneloop.results import LossPoint, Metric, Round, TrainingWarning
+from tuneloop.reports.figures import new_figure, png_of
+from tuneloop.results import LossPoint, Round, TrainingWarning
 
 
 def loss_curve(
@@ -106,31 +103,3 @@ def _mark_warnings(axes: Any, warnings: Sequence[TrainingWarning]) -> None:
             text, place, (-3, 0), xycoords=("data", "axes fraction"), textcoords="offset points", rotation=90,
             ha="right", va="top", color="C3", fontsize=8,
         )  # fmt: skip
-
-
-def metrics_by_round(rounds: Sequence[Round]) -> bytes:
-    """Scores between 0 and 1 of base and rounds with their intervals, of test rows and suites. Losses have their own
-    picture, and what is no share has no place on this scale."""
-    figure, axes = new_figure()
-    reports = columns(rounds)
-    names = [name for name, metric in reports[-1][1].everything.items() if _is_share(name, metric)]
-    for offset, name in enumerate(names):
-        found = [(i, r.everything.get(name)) for i, (_, r) in enumerate(reports)]
-        points = [(i + 0.08 * (offset - len(names) / 2), m) for i, m in found if m is not None]
-        errors = [[m.value - m.low for _, m in points], [m.high - m.value for _, m in points]]
-        axes.errorbar(
-            [x for x, _ in points], [m.value for _, m in points], yerr=errors, fmt="o-", capsize=3, label=label_of(name)
-        )
-    axes.set_xticks(range(len(reports)), [name for name, _ in reports])
-    axes.set(ylim=(-0.02, 1.02), title="Scores by round, with intervals")
-    if names:
-        axes.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
-    return png_of(figure)
-
-
-def _is_share(name: str, metric: Metric) -> bool:
-    return not is_lower_better(name, metric) and 0.0 <= metric.low <= metric.high <= 1.0
-
-
-def data_uri(png: bytes) -> str:
-    return f"data:image/png;base64,{base64.b64encode(png).decode()}"
