@@ -17,7 +17,7 @@ from statistics import median
 
 from benchmarks.harness import Row, Sample, compare, publish, report, take_turns
 from benchmarks.planted_copies import Planted, plant
-from tuneloop.data.duplicates import find_clusters
+from tuneloop.data.near_duplicates import find_clusters
 
 THRESHOLD = 0.7
 PERMUTATIONS, RENSA_BANDS = 128, 32

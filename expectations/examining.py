@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 
 from tuneloop.data.augmenting import augment
 from tuneloop.data.balance import balanced, repeats_of
-from tuneloop.data.duplicates import normalise
 from tuneloop.data.facts import Facts
 from tuneloop.data.forgotten import without_forgotten
+from tuneloop.data.near_duplicates import normalise
 from tuneloop.data.reading import read_sources
 from tuneloop.data.relation_columns import RELATION_COLUMNS, relation_columns
 from tuneloop.data.relations import Relations, question, relate
@@ -275,9 +275,9 @@ class _Walk:
         for index, cluster in zip(left, relations.clusters, strict=True):
             found.clusters[index] = cluster
         gone: dict[str, list[str]] = {}
-        for row, twin in relations.twins.items():
-            if twin.kind != "contradiction":
-                gone.setdefault(facts.ids[twin.of], []).append(facts.ids[row])
+        for row, duplicate in relations.duplicates.items():
+            if duplicate.kind != "contradiction":
+                gone.setdefault(facts.ids[duplicate.duplicate_of], []).append(facts.ids[row])
         found.near_copies = sorted(gone.items(), key=lambda item: (-len(item[1]), item[0]))
 
     def _set_aside(

@@ -13,8 +13,8 @@ import great_expectations.expectations as gxe
 
 from expectations.feedback_columns import NO_RATING, RATINGS
 from expectations.no_personal_data import ExpectNoPersonalData
-from expectations.no_problem import ExpectNoProblem
 from expectations.plain_text import ExpectPlainText
+from expectations.row_findings import ExpectNoProblem
 from expectations.severities import expect
 from tuneloop.recipes import Checks
 from tuneloop.severities import Severity

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import great_expectations as gx
 
-from expectations.clear_preference import ExpectClearPreference
+from expectations.row_findings import ExpectClearPreference
 from expectations.severities import expect, severities
 from expectations.sft_suite import row_expectations
 from tuneloop.recipes import Data

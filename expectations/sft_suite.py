@@ -13,15 +13,12 @@ from typing import Any
 import great_expectations as gx
 import great_expectations.expectations as gxe
 
-from expectations.answer_as_agreed import ExpectAnswerAsAgreed
 from expectations.fresh import ExpectFresh
 from expectations.no_personal_data import ExpectNoPersonalData
-from expectations.no_problem import ExpectNoProblem
-from expectations.no_twin import ExpectNoTwin
 from expectations.one_split_per_cluster import ExpectOneSplitPerCluster
 from expectations.plain_text import ExpectPlainText
+from expectations.row_findings import ExpectAnswerAsAgreed, ExpectNoDuplicate, ExpectNoProblem, ExpectWorthLearning
 from expectations.severities import expect, severities
-from expectations.worth_learning import ExpectWorthLearning
 from tuneloop.data.relation_columns import RELATION_COLUMNS
 from tuneloop.data.text_marks import UNKNOWN_LANGUAGE
 from tuneloop.recipes import Checks, Data
@@ -68,10 +65,10 @@ def relation_suite(data: Data) -> gx.ExpectationSuite:
     `tuneloop.data.relation_columns.relation_columns`.
     """
     own = severities(data.checks)
-    twins = [expect(ExpectNoTwin, column, kind, own[kind]) for kind, column in RELATION_COLUMNS.items()]
+    duplicates = [expect(ExpectNoDuplicate, column, kind, own[kind]) for kind, column in RELATION_COLUMNS.items()]
     leak = "cluster_in_two_splits"
     leaks = expect(ExpectOneSplitPerCluster, "splits_in_cluster", leak, own[leak])
-    return gx.ExpectationSuite(name="relations", expectations=[*twins, leaks])
+    return gx.ExpectationSuite(name="relations", expectations=[*duplicates, leaks])
 
 
 def _languages(checks: Checks) -> list[dict[str, Any]]:

@@ -23,7 +23,7 @@ from tasks.search import (
 from tasks.training import base_model
 from tuneloop.recipes import Recipe
 from tuneloop.results import DataReport
-from tuneloop.search_results import LearningCurve, SearchReport
+from tuneloop.results.search import LearningCurve, SearchReport
 from tuneloop.training.search.learning_curve import sizes_of
 
 What = Literal["search", "learning-curve"]

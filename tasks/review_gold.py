@@ -9,7 +9,7 @@ from tasks.review_items import Occasion, compared, is_swapped, item_of, model_na
 from tasks.review_prompts import clusters_of, gold_of
 from tuneloop.ports import ReviewItem, ReviewKind
 from tuneloop.review.comparing import differences
-from tuneloop.review.gold_items import GoldItem, disguise, gold_count, gold_row, item_id, pick_gold
+from tuneloop.review.gold import GoldItem, disguise, gold_count, gold_row, item_id, pick_gold
 from tuneloop.review.open_prompts import open_positions
 from tuneloop.review.review_sets import GOLD
 from tuneloop.review.rows import read_rows

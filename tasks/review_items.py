@@ -15,7 +15,7 @@ from tuneloop.ports import ReviewItem, ReviewKind
 from tuneloop.recipes import Recipe, Strategy
 from tuneloop.records import content_hash
 from tuneloop.review.comparing import stands_second
-from tuneloop.review.gold_items import SCORE_DIGITS, item_id
+from tuneloop.review.gold import SCORE_DIGITS, item_id
 from tuneloop.review.review_sets import ReviewSets
 from tuneloop.review.sampling import Chosen
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from tasks import wiring
 from tuneloop.data.anonymising import treat
-from tuneloop.data.duplicates import find_clusters, normalise
 from tuneloop.data.meanings import embed_short, nearest
+from tuneloop.data.near_duplicates import find_clusters, normalise
 from tuneloop.data.relations import question
 from tuneloop.data.snapshots import splits_in, stream_rows
 from tuneloop.drift.traffic import TrafficRow, read_since
@@ -21,7 +21,7 @@ from tuneloop.ports import Embedder
 from tuneloop.pseudonyms import pseudonym_key
 from tuneloop.recipes import Recipe
 from tuneloop.records import Message, Record
-from tuneloop.review.gold_items import GoldItem, read_gold
+from tuneloop.review.gold import GoldItem, read_gold
 from tuneloop.review.open_prompts import Clusters, open_positions
 from tuneloop.review.review_sets import ReviewSets, prompt_hash
 

@@ -17,7 +17,7 @@ from tuneloop.records import content_hash
 from tuneloop.reports.figures import data_uri
 from tuneloop.reports.search import curve_markdown, curve_verdict, draw_curve, draw_search, search_markdown, verdict
 from tuneloop.results import DataReport, LossPoint
-from tuneloop.search_results import (
+from tuneloop.results.search import (
     Comparison,
     CurvePoint,
     LearningCurve,

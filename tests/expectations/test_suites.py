@@ -149,7 +149,7 @@ def test_a_recipe_decides_for_relations_too() -> None:
 
 
 @pytest.mark.parametrize(("kind", "column"), RELATION_COLUMNS.items())
-def test_a_twin_is_a_finding_of_its_own_kind(kind: str, column: str) -> None:
+def test_a_duplicate_is_a_finding_of_its_own_kind(kind: str, column: str) -> None:
     frame = pd.DataFrame([{"id": "a", **ALONE}, {"id": "b", **ALONE, column: "a"}])
 
     (finding,) = [f for f in validate(frame, relation_suite(DATA)) if not f.success]

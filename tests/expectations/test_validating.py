@@ -8,8 +8,8 @@ import great_expectations as gx
 import pandas as pd
 import pytest
 
-from expectations.no_problem import ExpectNoProblem
 from expectations.plain_text import ExpectPlainText
+from expectations.row_findings import ExpectNoProblem
 from expectations.severities import expect
 from expectations.validating import Finding, _results, validate
 

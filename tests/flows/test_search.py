@@ -9,7 +9,7 @@ from pathlib import Path
 from prefect.client.orchestration import get_client
 
 from tuneloop.results import DataReport
-from tuneloop.search_results import LearningCurve, SearchReport, latest_curve, latest_search
+from tuneloop.results.search import LearningCurve, SearchReport, latest_curve, latest_search
 
 
 def names_of_tasks() -> list[str]:

@@ -87,7 +87,7 @@ def find_run(
         TrainingError: the run's report is damaged.
     """
     from tuneloop.registry.rounds import load_rounds
-    from tuneloop.training.keeping import read_report
+    from tuneloop.training.checkpoints import read_report
 
     path = Path(source)
     if path.is_dir():

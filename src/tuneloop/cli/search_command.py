@@ -65,7 +65,7 @@ def search(
 
 def _print_search(settings: Settings, recipe: str) -> None:
     from tuneloop.reports.search import draw_search, recipe_lines, trial_rows, verdict
-    from tuneloop.search_results import latest_search
+    from tuneloop.results.search import latest_search
 
     found = latest_search(settings.workspace_path, recipe)
     if found is None:
@@ -83,7 +83,7 @@ def _print_search(settings: Settings, recipe: str) -> None:
 
 def _print_curve(settings: Settings, recipe: str) -> None:
     from tuneloop.reports.search import curve_rows, curve_verdict, draw_curve
-    from tuneloop.search_results import latest_curve
+    from tuneloop.results.search import latest_curve
 
     found = latest_curve(settings.workspace_path, recipe)
     if found is None:

@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from tuneloop.data.duplicates import normalise
+from tuneloop.data.near_duplicates import normalise
 
 SHINGLE_WORDS = 3
 

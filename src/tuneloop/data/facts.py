@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 class Facts:
     """Columns of equal length, one entry per row, in the rows' order.
 
-    `prompts` are normalised questions (see `tuneloop.data.duplicates.normalise`); `labels` is None where the recipe or
-    the row has none. `private` rows are held out as well. `siblings` names the reviewed record that pairs and thumbs
-    were made of: they have one prompt and may stand beside each other.
+    `prompts` are normalised questions (see `near_duplicates.normalise`); `labels` is None where the recipe or the row
+    has none. `private` rows are held out as well. `siblings` names the reviewed record that pairs and thumbs were made
+    of: they have one prompt and may stand beside each other.
     """
 
     ids: list[str] = field(default_factory=list)

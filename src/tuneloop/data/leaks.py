@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from tuneloop.data.duplicates import find_clusters, normalise
+from tuneloop.data.near_duplicates import find_clusters, normalise
 from tuneloop.data.relations import question
 from tuneloop.data.snapshots import stream_rows
 

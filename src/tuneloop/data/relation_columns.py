@@ -20,11 +20,11 @@ RELATION_COLUMNS = {
     "exact_copy": "exact_copy_of",
     "near_copy": "near_copy_of",
 }
-"""Kind of a twin -> the column that names the other row."""
+"""Kind of a duplicate -> the column that names the other row."""
 
 
 def relation_columns(ids: Sequence[str], relations: Relations) -> pd.DataFrame:
-    """A row for every id: id, split (categorical), cluster, and for each kind of twin the id of the other row or "".
+    """Return a row for every id: id, split (categorical), cluster, and per kind of duplicate the other row's id or "".
 
     `splits_in_cluster` is the number of splits over which the cluster's remaining rows are spread: 1, or rows leak.
     """
@@ -35,9 +35,9 @@ def relation_columns(ids: Sequence[str], relations: Relations) -> pd.DataFrame:
     )
     for kind, column in RELATION_COLUMNS.items():
         others = np.full(len(ids), "", dtype=object)
-        for row, twin in relations.twins.items():
-            if twin.kind == kind:
-                others[row] = ids[twin.of]
+        for row, duplicate in relations.duplicates.items():
+            if duplicate.kind == kind:
+                others[row] = ids[duplicate.duplicate_of]
         frame[column] = pd.Series(others, dtype="str")
     frame["splits_in_cluster"] = _splits_in_cluster(frame, relations)
     return frame
@@ -45,6 +45,6 @@ def relation_columns(ids: Sequence[str], relations: Relations) -> pd.DataFrame:
 
 def _splits_in_cluster(frame: pd.DataFrame, relations: Relations) -> pd.Series[Any]:
     stays = np.ones(len(frame), dtype=bool)
-    stays[list(relations.twins)] = False
+    stays[list(relations.duplicates)] = False
     counts = frame[stays].groupby("cluster")["split"].nunique()
     return frame["cluster"].map(counts).fillna(1).astype("int8")

@@ -9,12 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tuneloop.data.components import join, same_values
-from tuneloop.data.duplicates import find_clusters
+from tuneloop.data.duplicates import Duplicate, find_duplicates
 from tuneloop.data.facts import Facts
 from tuneloop.data.meanings import close_pairs, embed_short, nearest
+from tuneloop.data.near_duplicates import find_clusters, join, same_values
 from tuneloop.data.splitting import own_split
-from tuneloop.data.twins import Twin, find_twins
 from tuneloop.ports import Embedder
 from tuneloop.recipes import Data
 from tuneloop.records import Record, Split
@@ -24,10 +23,9 @@ Edges = tuple[NDArray[np.int64], NDArray[np.int64]]
 
 @dataclass(frozen=True, slots=True)
 class Relations:
-    """`clusters` and `splits` have an entry for every row, in the rows' order; `twins` has only the rows that should
-    go."""
+    """`clusters` and `splits` have an entry for every row, in their order; `duplicates` only the rows that leave."""
 
-    twins: dict[int, Twin]
+    duplicates: dict[int, Duplicate]
     clusters: list[str]
     splits: list[Split]
 
@@ -36,8 +34,8 @@ def relate(facts: Facts, data: Data, *, embedder: Embedder | None = None) -> Rel
     """Compare all rows with each other. Nothing depends on the order of rows, but ids have to be unique.
 
     A row's split is decided by its own key, whatever other rows there are; where that puts near-copies or group mates
-    into different splits, rows leave (see `tuneloop.data.twins`). A recipe with a held-out source tests on that alone;
-    its pool has no test part. Reviewed rows are training rows. With an `embedder` and a recipe that asks for it
+    into different splits, rows leave (see `tuneloop.data.duplicates`). A recipe with a held-out source tests on that
+    alone; its pool has no test part. Reviewed rows are training rows. With an `embedder` and a recipe that asks for it
     (`checks.same_meaning_cosine`), rows that say the same as a test row leave training and validation, too. A private
     row is to test rows what a test row is to all others: they go, it stays.
 
@@ -46,12 +44,12 @@ def relate(facts: Facts, data: Data, *, embedder: Embedder | None = None) -> Rel
     """
     splits = _own_splits(facts, data)
     alike = find_clusters(facts.prompts, threshold=data.checks.near_duplicate_jaccard)
-    twins = find_twins(facts, splits, alike)
+    duplicates = find_duplicates(facts, splits, alike)
     meaning: Edges = (np.zeros(0, np.int64), np.zeros(0, np.int64))
     if embedder and data.checks.same_meaning_cosine is not None:
-        said, meaning = _same_meaning(facts, splits, twins, embedder, data.checks.same_meaning_cosine)
-        twins |= said
-    return Relations(twins, _clusters(facts, alike, twins, meaning), splits)
+        said, meaning = _same_meaning(facts, splits, duplicates, embedder, data.checks.same_meaning_cosine)
+        duplicates |= said
+    return Relations(duplicates, _clusters(facts, alike, duplicates, meaning), splits)
 
 
 def question(record: Record) -> str:
@@ -81,19 +79,19 @@ def _own_splits(facts: Facts, data: Data) -> list[Split]:
 
 
 def _same_meaning(
-    facts: Facts, splits: Sequence[Split], twins: dict[int, Twin], embedder: Embedder, cosine: float
-) -> tuple[dict[int, Twin], Edges]:
+    facts: Facts, splits: Sequence[Split], duplicates: dict[int, Duplicate], embedder: Embedder, cosine: float
+) -> tuple[dict[int, Duplicate], Edges]:
     """Rows that say what a row of a stricter test split says, and the edges between rows of one test split that do."""
-    kept = [i for i in range(len(splits)) if i not in twins]
+    kept = [i for i in range(len(splits)) if i not in duplicates]
     rows, vectors = embed_short(facts.prompts, kept, embedder)
-    found: dict[int, Twin] = {}
+    found: dict[int, Duplicate] = {}
     edges: list[Edges] = []
     for split in ("private", "test"):
         tested = np.array([splits[i] == split for i in rows], dtype=bool)
         tests, others = rows[tested], rows[~tested]
         neighbours = nearest(vectors[~tested], vectors[tested], cosine)
         leaving = zip(others.tolist(), neighbours.tolist(), strict=True)
-        found |= {i: Twin("same_meaning", int(tests[n])) for i, n in leaving if n >= 0}
+        found |= {i: Duplicate("same_meaning", int(tests[n])) for i, n in leaving if n >= 0}
         left, right = close_pairs(vectors[tested], cosine)
         edges.append((tests[left], tests[right]))
         stays = ~tested & ~np.isin(rows, list(found))
@@ -102,9 +100,9 @@ def _same_meaning(
     return found, (np.concatenate(lefts), np.concatenate(rights))
 
 
-def _clusters(facts: Facts, alike: Sequence[int], twins: dict[int, Twin], meaning: Edges) -> list[str]:
+def _clusters(facts: Facts, alike: Sequence[int], duplicates: dict[int, Duplicate], meaning: Edges) -> list[str]:
     """Names that do not depend on the order of rows: of all keys of the cluster's rows the smallest, hashed."""
-    kept = [i for i in range(len(alike)) if i not in twins]
+    kept = [i for i in range(len(alike)) if i not in duplicates]
     edges = (same_values(alike, kept), same_values([g or None for g in facts.groups], kept), meaning)
     left, right = (np.concatenate(side) for side in zip(*edges, strict=True))
     numbers = join(np.arange(len(alike)), left, right).tolist()
@@ -113,14 +111,14 @@ def _clusters(facts: Facts, alike: Sequence[int], twins: dict[int, Twin], meanin
     smallest: dict[int, str] = {}
     for i in kept:
         smallest[numbers[i]] = min(keys[i], smallest.get(numbers[i], keys[i]))
-    ends = [_end(i, twins) for i in range(len(alike))]
-    return [_name(keys[i] if i in twins else smallest[numbers[i]]) for i in ends]
+    ends = [_end(i, duplicates) for i in range(len(alike))]
+    return [_name(keys[i] if i in duplicates else smallest[numbers[i]]) for i in ends]
 
 
-def _end(row: int, twins: dict[int, Twin]) -> int:
+def _end(row: int, duplicates: dict[int, Duplicate]) -> int:
     """The row that stays for this one (itself, if it stays), or the first contradiction on the way."""
-    while (twin := twins.get(row)) and twin.kind != "contradiction":
-        row = twin.of
+    while (duplicate := duplicates.get(row)) and duplicate.kind != "contradiction":
+        row = duplicate.duplicate_of
     return row
 
 

@@ -3,7 +3,7 @@
 A row's place is a number in [0, 1) made from its key (its group, or else its prompt) and a salt: the lowest part is the
 test split, then validation, then training. Rows of a held-out or private source are where their source says. No other
 row has a say, so rows that come or go never move one. Where near-copies fall into different splits, rows leave (see
-`tuneloop.data.twins`); none changes sides.
+`tuneloop.data.duplicates`); none changes sides.
 """
 
 from __future__ import annotations

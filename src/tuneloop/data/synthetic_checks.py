@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from tuneloop.data.diversity import likeness
-from tuneloop.data.duplicates import find_clusters, normalise
 from tuneloop.data.fixed_parts import keeps_fixed_parts
+from tuneloop.data.near_duplicates import find_clusters, normalise
 from tuneloop.data.pii import find_kinds
 from tuneloop.data.relations import question
 from tuneloop.data.text_marks import UNKNOWN_LANGUAGE, count_special_tokens, detect_language

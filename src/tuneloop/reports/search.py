@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from tuneloop.search_results import LearningCurve, SearchReport, TrialResult
+from tuneloop.results.search import LearningCurve, SearchReport, TrialResult
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

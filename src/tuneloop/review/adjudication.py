@@ -14,10 +14,8 @@ from typing import Any
 
 from tuneloop.ports import ReviewAnswer, ReviewItem
 from tuneloop.records import content_hash
-from tuneloop.review.conflicts import similarity
-from tuneloop.review.judging import Judgement
-from tuneloop.review.ledger import latest
-from tuneloop.review.reviewed import FIT, Key
+from tuneloop.review.judging import Judgement, similarity
+from tuneloop.review.ledger import FIT, Key, latest
 from tuneloop.review.rows import locked, read_rows, write_rows
 
 CASES = "adjudication.jsonl"

@@ -17,8 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuneloop.ports import ReviewAnswer
-from tuneloop.review.ledger import FLAG, is_flagged
-from tuneloop.review.reviewed import FIT, Reviewed
+from tuneloop.review.ledger import FIT, FLAG, Reviewed, is_flagged
 
 Level = Literal["ordinal", "nominal"]
 Values = Sequence[Sequence[str | int]]

@@ -17,9 +17,20 @@ from tuneloop.ports import ReviewAnswer
 from tuneloop.recipes import Adjudication
 from tuneloop.results import FeedbackReport
 from tuneloop.review.adjudication import decisions_on
-from tuneloop.review.gold_ledger import Gold, read_gold_ledger
+from tuneloop.review.gold import Gold, read_gold_ledger
 from tuneloop.review.judging import Judgement, judged
-from tuneloop.review.ledger import FLAG, RESPONSES, changed, merged, read_ledger, write_ledger
+from tuneloop.review.ledger import (
+    FLAG,
+    RESPONSES,
+    Key,
+    Reviewed,
+    changed,
+    merged,
+    read_ledger,
+    red_team_prompts,
+    reviewed_records,
+    write_ledger,
+)
 from tuneloop.review.outputs import (
     COMPARISONS,
     CONFLICTS,
@@ -34,7 +45,6 @@ from tuneloop.review.outputs import (
 )
 from tuneloop.review.reliability import Observed, reliabilities, weights_of
 from tuneloop.review.review_sets import prompt_hash
-from tuneloop.review.reviewed import Key, Reviewed, red_team_prompts, reviewed_records
 from tuneloop.review.rows import locked, write_rows
 
 __all__ = [

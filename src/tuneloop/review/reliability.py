@@ -23,11 +23,9 @@ from dataclasses import dataclass
 from itertools import permutations
 
 from tuneloop.ports import ReviewAnswer
-from tuneloop.review.conflicts import is_alike
-from tuneloop.review.gold_ledger import Gold
-from tuneloop.review.judging import NEITHER, NEUTRAL, VERDICT
-from tuneloop.review.ledger import is_flagged
-from tuneloop.review.reviewed import Key, Reviewed
+from tuneloop.review.gold import Gold
+from tuneloop.review.judging import NEITHER, NEUTRAL, VERDICT, is_alike
+from tuneloop.review.ledger import Key, Reviewed, is_flagged
 
 RIGHT, WRONG = 4.0, 1.0
 """What is believed of somebody unknown, in observations."""

@@ -2,7 +2,7 @@
 
 In the recipe's feedback folder, all of it private: `sets/NAME.jsonl` is a set, its first line says what it is, every
 other line is an item. `asked.jsonl` (which prompt is in which set, hashes only) and `gold.jsonl` (items with known
-answers, see `tuneloop.review.gold_items`) follow from the sets, and are made good where a kill came in between.
+answers, see `tuneloop.review.gold`) follow from the sets, and are made good where a kill came in between.
 """
 
 from __future__ import annotations

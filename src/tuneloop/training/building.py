@@ -13,16 +13,15 @@ from trl import SFTConfig
 
 from tuneloop.recipes import Training
 from tuneloop.results import LossPoint
-from tuneloop.training import watching
+from tuneloop.training import callbacks
+from tuneloop.training.callbacks import Watch, WatchedTrainer
+from tuneloop.training.checkpoints import CHECKPOINTS
 from tuneloop.training.distributed import Processes, trainer_arguments
 from tuneloop.training.fast import attention
 from tuneloop.training.fast.fused import fuse
 from tuneloop.training.fast.lanes import LaneTrainer
-from tuneloop.training.keeping import CHECKPOINTS
 from tuneloop.training.loading import Loaded, load_for_training
 from tuneloop.training.plan import FLASH, PER_DOCUMENT, Plan
-from tuneloop.training.watched import WatchedTrainer
-from tuneloop.training.watching import Watch
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -79,7 +78,7 @@ def build(
 
         trainer = make_trainer(objective=config.objective, arguments=arguments, config=config, plan=plan, **parts)
     _quieten(trainer)
-    watch = watching.watch(
+    watch = callbacks.watch(
         trainer, config, has_validation=len(validation) > 0, on_progress=on_progress, should_stop=should_stop
     )
     share = f"{loaded.trainable_parameters:,} of {loaded.total_parameters:,}"

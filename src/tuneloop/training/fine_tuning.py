@@ -16,10 +16,7 @@ from tuneloop.recipes import Training
 from tuneloop.records import Record, content_hash
 from tuneloop.results import Cost, Estimate, LossPoint, TrainingReport
 from tuneloop.training.base_models import folder_hash
-from tuneloop.training.distributed import Processes, meet, summed, uses_fsdp, whole_state
-from tuneloop.training.estimates.estimating import estimate
-from tuneloop.training.estimates.hardware import this_machine
-from tuneloop.training.keeping import (
+from tuneloop.training.checkpoints import (
     finish,
     finished_report,
     last_whole_checkpoint,
@@ -27,6 +24,9 @@ from tuneloop.training.keeping import (
     step_of,
     written_whole,
 )
+from tuneloop.training.distributed import Processes, meet, summed, uses_fsdp, whole_state
+from tuneloop.training.estimates.estimating import estimate
+from tuneloop.training.estimates.hardware import this_machine
 from tuneloop.training.plan import Plan, make_plan
 from tuneloop.training.rows import read_rows, require_rows, tokenise
 
@@ -204,8 +204,8 @@ def _train(trainer: Any, out: Path, processes: Processes) -> int:
 
 def _save(built: Built, state: Any, base: Path, out: Path, config: Training, probes: list[list[int]]) -> dict[str, Any]:
     """Write what was learned; the report's fields about it. Without `probes` no merged model is made."""
-    from tuneloop.training.adapters import save_adapter
     from tuneloop.training.export.merging import merge_adapter, save_model
+    from tuneloop.training.lora import save_adapter
 
     model, taken = built.trainer.accelerator.unwrap_model(built.trainer.model), built.loaded.taken
     if config.method == "full":

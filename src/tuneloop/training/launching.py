@@ -21,8 +21,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from tuneloop.errors import TrainingError
 from tuneloop.recipes import Training
 from tuneloop.results import TrainingReport
+from tuneloop.training.checkpoints import REPORT
 from tuneloop.training.fine_tuning import fine_tune
-from tuneloop.training.keeping import REPORT
 
 if TYPE_CHECKING:
     from tuneloop.training.progress import Progress

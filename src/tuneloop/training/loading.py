@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tuneloop.recipes import Training
-from tuneloop.training.adapters import SCORE, Tensors, fresh_adapters, kept_adapters, require_adapters_that_merge
 from tuneloop.training.distributed import uses_fsdp
+from tuneloop.training.lora import SCORE, Tensors, fresh_adapters, kept_adapters, require_adapters_that_merge
 from tuneloop.training.plan import Plan
 
 

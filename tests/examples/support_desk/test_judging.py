@@ -6,7 +6,7 @@ import pytest
 
 from examples.support_desk import annotators
 from examples.support_desk.judging import find_issues, judge, with_a_view_of_ones_own
-from tuneloop.review.gold_items import read_gold
+from tuneloop.review.gold import read_gold
 
 DESK = Path(annotators.__file__).parent
 ROWS = [json.loads(line) for line in Path(annotators.GOLD).read_text().splitlines()]

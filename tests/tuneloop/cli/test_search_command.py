@@ -5,7 +5,7 @@ from typer.testing import CliRunner
 from tests.tuneloop.reports.test_search_tables import SEARCHED, curve
 from tuneloop.cli import search_command
 from tuneloop.cli.app import PlainErrors
-from tuneloop.search_results import save
+from tuneloop.results.search import save
 
 RECIPE = "name: desk\ndata: {sources: [{name: s, path: rows.jsonl}]}\nmodel: {base: x}\n"
 

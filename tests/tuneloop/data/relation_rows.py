@@ -51,7 +51,7 @@ def facts_of(rows: Sequence[Row]) -> Facts:
 def fate(rows: Sequence[Row], data: Data) -> dict[str, tuple[str, str]]:
     """Of the rows that go: why, and for which row."""
     found = relate(facts_of(rows), data)
-    return {rows[i].id: (twin.kind, rows[twin.of].id) for i, twin in found.twins.items()}
+    return {rows[i].id: (duplicate.kind, rows[duplicate.duplicate_of].id) for i, duplicate in found.duplicates.items()}
 
 
 def a_prompt_for(split: Split, start: str = "late kettle") -> str:

@@ -12,7 +12,7 @@ from tests.tuneloop.data.meanings_by_words import WordEmbedder
 from tests.tuneloop.data.rows import a_record
 from tuneloop.data.augmenting import Augmented, augment
 from tuneloop.data.balance import repeats_of
-from tuneloop.data.duplicates import normalise
+from tuneloop.data.near_duplicates import normalise
 from tuneloop.errors import DataError
 from tuneloop.recipes import AnswerFormat, Augmentation
 from tuneloop.records import Message, Record

@@ -8,10 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuneloop.data import signatures
-from tuneloop.data.components import join, same_values
-from tuneloop.data.duplicates import find_clusters, normalise
-from tuneloop.data.shingles import CHUNK_ROWS, jaccard, shingle_sets
+from tuneloop.data import near_duplicates
+from tuneloop.data.near_duplicates import CHUNK_ROWS, find_clusters, jaccard, join, normalise, same_values, shingle_sets
 
 WORDS = [f"word{i}" for i in range(500)]
 FEW_WORDS = st.lists(st.sampled_from(["kettle", "late", "lamp", "refund"]), max_size=9).map(" ".join)
@@ -86,7 +84,7 @@ def test_rows_of_different_chunks_have_equal_hashes() -> None:
 
 
 def test_large_data_is_clustered_as_well_as_by_comparing_all_pairs() -> None:
-    texts = planted_pairs(signatures.EXHAUSTIVE_ROWS, new_words=9)
+    texts = planted_pairs(near_duplicates.EXHAUSTIVE_ROWS, new_words=9)
 
     clusters = find_clusters(texts, threshold=0.7)
 
@@ -96,13 +94,13 @@ def test_large_data_is_clustered_as_well_as_by_comparing_all_pairs() -> None:
 
 
 def test_rows_just_below_the_threshold_stay_apart_in_large_data() -> None:
-    texts = planted_pairs(signatures.EXHAUSTIVE_ROWS, new_words=10)
+    texts = planted_pairs(near_duplicates.EXHAUSTIVE_ROWS, new_words=10)
 
     assert len(set(find_clusters(texts, threshold=0.7))) == len(texts)
 
 
 def test_a_crowd_of_near_copies_becomes_one_cluster() -> None:
-    crowd = [" ".join([*a_text(1), f"order{i}"]) for i in range(signatures.EXHAUSTIVE_ROWS)]
+    crowd = [" ".join([*a_text(1), f"order{i}"]) for i in range(near_duplicates.EXHAUSTIVE_ROWS)]
     strangers = [" ".join(a_text(10 + i)) for i in range(9 * len(crowd))]
 
     clusters = find_clusters([*crowd, *strangers], threshold=0.7)

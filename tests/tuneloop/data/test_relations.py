@@ -15,9 +15,9 @@ from tests.tuneloop.data.relation_rows import (
     fate,
 )
 from tests.tuneloop.data.test_meanings import Initials
+from tuneloop.data.duplicates import Duplicate
 from tuneloop.data.relation_columns import relation_columns
 from tuneloop.data.relations import Relations, question, relate
-from tuneloop.data.twins import Twin
 from tuneloop.recipes import Checks, Data
 from tuneloop.records import Message, Record
 
@@ -202,8 +202,8 @@ def test_rows_that_say_what_a_test_row_says_leave_training() -> None:
     ]
     found = relate(facts_of(rows), says_the_same(WITH_EXAM), embedder=Initials())
 
-    assert found.twins == {1: Twin("same_meaning", 0), 2: Twin("same_meaning", 0)}
-    assert relate(facts_of(rows), WITH_EXAM, embedder=Initials()).twins == {}
+    assert found.duplicates == {1: Duplicate("same_meaning", 0), 2: Duplicate("same_meaning", 0)}
+    assert relate(facts_of(rows), WITH_EXAM, embedder=Initials()).duplicates == {}
 
 
 def test_rows_that_say_what_a_private_row_says_leave_the_test_set_too() -> None:
@@ -216,7 +216,7 @@ def test_rows_that_say_what_a_private_row_says_leave_the_test_set_too() -> None:
 
     found = relate(facts_of(chain), data, embedder=Initials())
 
-    assert found.twins == {1: Twin("same_meaning", 0)}, "the training row is near to a test row that is gone"
+    assert found.duplicates == {1: Duplicate("same_meaning", 0)}, "the training row is near to a test row that is gone"
 
 
 def test_test_rows_that_say_the_same_stay_and_share_a_cluster() -> None:
@@ -224,7 +224,7 @@ def test_test_rows_that_say_the_same_stay_and_share_a_cluster() -> None:
 
     found = relate(facts_of(rows), says_the_same(ALL_TEST), embedder=Initials())
 
-    assert found.twins == {}
+    assert found.duplicates == {}
     assert found.clusters[0] == found.clusters[1] != found.clusters[2]
     assert found.clusters == relate(facts_of(rows[::-1]), says_the_same(ALL_TEST), embedder=Initials()).clusters[::-1]
 
@@ -232,17 +232,17 @@ def test_test_rows_that_say_the_same_stay_and_share_a_cluster() -> None:
 def test_training_rows_that_say_the_same_stay() -> None:
     rows = [Row("a", "kettle lamp"), Row("b", "lime kiwi")]
 
-    assert relate(facts_of(rows), says_the_same(ALL_TRAIN), embedder=Initials()).twins == {}
+    assert relate(facts_of(rows), says_the_same(ALL_TRAIN), embedder=Initials()).duplicates == {}
 
 
 def test_only_direct_neighbours_of_a_test_row_leave() -> None:
     chain = [Row("a", "k k k k l", held_out=True), Row("b", "k k k l l"), Row("c", "k k l l l")]
     data = WITH_EXAM.model_copy(update={"checks": Checks(same_meaning_cosine=0.9)})
 
-    assert relate(facts_of(chain), data, embedder=Initials()).twins == {1: Twin("same_meaning", 0)}
+    assert relate(facts_of(chain), data, embedder=Initials()).duplicates == {1: Duplicate("same_meaning", 0)}
 
 
-def test_each_kind_of_twin_has_a_column_with_the_other_row() -> None:
+def test_each_kind_of_duplicate_has_a_column_with_the_other_row() -> None:
     rows = [Row("a", "late kettle"), Row("b", "late kettle"), Row("c", "lamp")]
 
     frame = relation_columns([r.id for r in rows], relate(facts_of(rows), ALL_TRAIN))
@@ -255,13 +255,15 @@ def test_each_kind_of_twin_has_a_column_with_the_other_row() -> None:
 
 def test_a_cluster_that_stays_in_two_splits_is_seen() -> None:
     torn = Relations(
-        twins={2: Twin("leakage", 0)}, clusters=["x", "x", "x", "y"], splits=["test", "train", "train", "test"]
+        duplicates={2: Duplicate("leakage", 0)},
+        clusters=["x", "x", "x", "y"],
+        splits=["test", "train", "train", "test"],
     )
 
     assert relation_columns(list("abcd"), torn)["splits_in_cluster"].tolist() == [2, 2, 2, 1]
 
 
 def test_a_row_that_goes_tears_no_cluster() -> None:
-    leak_gone = Relations(twins={1: Twin("leakage", 0)}, clusters=["x", "x"], splits=["test", "train"])
+    leak_gone = Relations(duplicates={1: Duplicate("leakage", 0)}, clusters=["x", "x"], splits=["test", "train"])
 
     assert relation_columns(["a", "b"], leak_gone)["splits_in_cluster"].tolist() == [1, 1]

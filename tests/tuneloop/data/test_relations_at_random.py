@@ -57,9 +57,9 @@ def test_no_row_ever_moves_to_another_split_as_data_grows(first: list[Row], more
 def test_no_two_rows_that_stay_are_near_copies(rows: list[Row], with_exam: bool) -> None:  # noqa: FBT001
     rows, data = prepared(rows, with_exam=with_exam)
 
-    twins = relate(facts_of(rows), data).twins
+    duplicates = relate(facts_of(rows), data).duplicates
 
-    kept = [r.prompt for i, r in enumerate(rows) if i not in twins]
+    kept = [r.prompt for i, r in enumerate(rows) if i not in duplicates]
     assert all(likeness(a, b) < data.checks.near_duplicate_jaccard for a, b in combinations(kept, 2))
 
 
@@ -72,7 +72,7 @@ def test_what_stays_of_a_group_or_cluster_is_in_one_split(rows: list[Row], with_
 
     where: dict[str, str] = {}
     for row, cluster, split, i in zip(rows, found.clusters, found.splits, range(len(rows)), strict=True):
-        if i not in found.twins:
+        if i not in found.duplicates:
             assert where.setdefault(cluster, split) == split
             assert where.setdefault(f"group {row.group or i}", split) == split
             assert row.private == (split == "private")
@@ -85,9 +85,9 @@ def test_what_stays_of_a_group_or_cluster_is_in_one_split(rows: list[Row], with_
 def test_no_private_row_goes_for_a_row_of_another_split(rows: list[Row]) -> None:
     rows, data = prepared(rows, with_exam=True)
 
-    twins = relate(facts_of(rows), data).twins
+    duplicates = relate(facts_of(rows), data).duplicates
 
-    assert all(rows[twin.of].private for i, twin in twins.items() if rows[i].private)
+    assert all(rows[duplicate.duplicate_of].private for i, duplicate in duplicates.items() if rows[i].private)
 
 
 @settings(max_examples=80)
@@ -109,12 +109,12 @@ def test_the_order_of_rows_does_not_matter(rows: list[Row], with_exam: bool, see
 def test_every_row_that_goes_leads_to_one_that_stays_or_to_a_contradiction(rows: list[Row], with_exam: bool) -> None:  # noqa: FBT001
     rows, data = prepared(rows, with_exam=with_exam)
 
-    twins = relate(facts_of(rows), data).twins
+    duplicates = relate(facts_of(rows), data).duplicates
 
-    for row in twins:
+    for row in duplicates:
         way = [row]
-        while (twin := twins.get(way[-1])) and twin.kind != "contradiction":
-            assert twin.of not in way
-            way.append(twin.of)
-        if twin:
-            assert twins[twin.of].kind == "contradiction"
+        while (duplicate := duplicates.get(way[-1])) and duplicate.kind != "contradiction":
+            assert duplicate.duplicate_of not in way
+            way.append(duplicate.duplicate_of)
+        if duplicate:
+            assert duplicates[duplicate.duplicate_of].kind == "contradiction"

@@ -8,7 +8,7 @@ import pytest
 
 from tests.tuneloop.data.meanings_by_words import WordEmbedder
 from tests.tuneloop.data.rows import a_record
-from tuneloop.data.duplicates import normalise
+from tuneloop.data.near_duplicates import normalise
 from tuneloop.data.synthetic_checks import Candidate, Sifted, flaw, sift
 
 OLD = "I ordered the blue kettle on Monday and it has not come, order MG-20418. Where is it?"

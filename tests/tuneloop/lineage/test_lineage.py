@@ -37,7 +37,7 @@ def test_a_model_leads_to_its_data_with_sources_checks_and_ancestors(tmp_path: P
     assert data is not None
     assert (data.version, data.ancestors) == (second, [first])
     assert [(o.name, o.sha256) for o in data.sources] == [("desk", "f" * 64)]
-    assert data.checks_failed[-1] == "expect_no_twin (warn): 7"
+    assert data.checks_failed[-1] == "expect_no_duplicate (warn): 7"
     assert data.reasons["near_copy"] == 60
 
 

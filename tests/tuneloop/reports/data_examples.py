@@ -14,7 +14,7 @@ def example(number: int = 1, text: str = "Where is ▒▒▒▒▒ order ###?", 
 def check(reason: str = "near_copy", count: int = 60, **changes: Any) -> Check:
     content: dict[str, Any] = {
         "suite": "relations",
-        "expectation": "expect_no_twin",
+        "expectation": "expect_no_duplicate",
         "reason": reason,
         "column": reason,
         "severity": "quarantine",

@@ -23,7 +23,7 @@ from tuneloop.reports.evaluation.page import render_evaluation_page, write_evalu
 from tuneloop.reports.evaluation.side_by_side import Answer, Failure, Pair, SideBySide, read_side_by_side
 from tuneloop.reports.rounds import render_page, write_page
 from tuneloop.results import Opinion, Reason, Round, Verdict
-from tuneloop.search_results import CurvePoint, LearningCurve
+from tuneloop.results.search import CurvePoint, LearningCurve
 
 NOTHING = SideBySide()
 

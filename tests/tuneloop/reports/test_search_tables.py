@@ -10,7 +10,7 @@ from tuneloop.reports.search import (
     trial_rows,
     verdict,
 )
-from tuneloop.search_results import (
+from tuneloop.results.search import (
     Comparison,
     CurvePoint,
     LearningCurve,

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from tuneloop.ports import ReviewItem
-from tuneloop.review.gold_items import item_id
+from tuneloop.review.gold import item_id
 from tuneloop.review.review_sets import ReviewSet
 
 

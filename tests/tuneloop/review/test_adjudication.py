@@ -10,7 +10,7 @@ from tuneloop.ports import ReviewAnswer, ReviewItem
 from tuneloop.recipes import Adjudication
 from tuneloop.review.adjudication import case_id, mark_published, new_cases
 from tuneloop.review.collecting import collect, examined
-from tuneloop.review.conflicts import conflicts_among
+from tuneloop.review.judging import conflicts_among
 from tuneloop.review.ledger import read_ledger
 from tuneloop.review.rows import read_rows
 

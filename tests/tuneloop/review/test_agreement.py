@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.tuneloop.review.answers import said
 from tests.tuneloop.review.crowd import careful, careless, judged_by
 from tuneloop.review.agreement import Alpha, Level, agreement_by_question, alphas_of, measure_alpha
-from tuneloop.review.reviewed import reviewed_records
+from tuneloop.review.ledger import reviewed_records
 
 # K. Krippendorff, "Computing Krippendorff's Alpha-Reliability" (2011), section C: four observers, twelve units, data
 # that are missing left out. Nominal alpha .743, ordinal .815.

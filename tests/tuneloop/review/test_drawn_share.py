@@ -1,7 +1,7 @@
 from tests.tuneloop.review.answers import said
 from tuneloop.review.judging import Judgement
+from tuneloop.review.ledger import reviewed_records
 from tuneloop.review.quality import quality_by_model
-from tuneloop.review.reviewed import reviewed_records
 
 
 def rated(rating: int, **changes) -> Judgement:

@@ -5,7 +5,7 @@ import pytest
 
 from tests.tuneloop.review.items import item
 from tuneloop.errors import DataError
-from tuneloop.review.gold_items import GoldItem, disguise, gold_count, gold_row, item_id, pick_gold, read_gold
+from tuneloop.review.gold import GoldItem, disguise, gold_count, gold_row, item_id, pick_gold, read_gold
 
 ROW = {"prompt": "Where is my lamp?", "answer": "No idea.", "rating": 1}
 PAIR = {"prompt": "Is it late?", "answer": "Yes, by two days.", "alternative": "?", "preferred": "answer"}

@@ -1,7 +1,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tuneloop.data.duplicates import find_clusters, normalise
+from tuneloop.data.near_duplicates import find_clusters, normalise
 from tuneloop.review.open_prompts import open_positions
 from tuneloop.review.review_sets import prompt_hash
 

@@ -8,7 +8,7 @@ import pytest
 from tests.tuneloop.reports.examples import make_round
 from tuneloop.errors import TrainingError
 from tuneloop.results import TrainingReport
-from tuneloop.training.keeping import REPORT, finish, finished_report, start_or_go_on
+from tuneloop.training.checkpoints import REPORT, finish, finished_report, start_or_go_on
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ from tests.tiny_models import make_tiny_model
 from tuneloop.chat import load_tokenizer
 from tuneloop.errors import ModelError, RecipeError
 from tuneloop.recipes import Training
-from tuneloop.training.adapters import save_adapter
 from tuneloop.training.loading import Loaded, load_base, load_for_training, load_nf4
+from tuneloop.training.lora import save_adapter
 from tuneloop.training.plan import Plan
 
 IDS = torch.arange(5, 45)[None]

@@ -23,7 +23,7 @@ from tuneloop.chat import (
 from tuneloop.errors import DataError
 from tuneloop.example_lengths import ExampleLengths
 from tuneloop.records import Message, Record
-from tuneloop.training.watched import Watched
+from tuneloop.training.callbacks import Watched
 
 each_family = pytest.mark.parametrize("family", FAMILIES.values(), ids=FAMILIES)
 each_conversation = pytest.mark.parametrize("conversation", CONVERSATIONS)

@@ -1,4 +1,4 @@
-"""How friendly a text sounds: words counted, for differences between answers to twin prompts and for nothing else."""
+"""How friendly a text sounds: words counted, for differences between answers to paired prompts and for nothing else."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from tuneloop.reports.html import render, write_page_file
 from tuneloop.reports.search import curve_rows, curve_verdict, draw_curve
 from tuneloop.reports.training import loss_curve
 from tuneloop.results import Round
-from tuneloop.search_results import LearningCurve, latest_curve
+from tuneloop.results.search import LearningCurve, latest_curve
 
 
 def page_file(workspace: Path, recipe: str, number: int) -> Path:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from tuneloop.chat import load_tokenizer, stop_ids
 from tuneloop.errors import TrainingError
 from tuneloop.recipes import Training
-from tuneloop.training.keeping import written_whole
+from tuneloop.training.checkpoints import written_whole
 from tuneloop.training.loading import load_base, load_nf4
 from tuneloop.training.plan import MEMORY_SHARE, free_memory
 

@@ -12,9 +12,9 @@ from typing import Literal, TypeAlias
 from tuneloop.errors import ModelError, RecipeError
 from tuneloop.results import TrainingReport
 from tuneloop.training.base_models import HASHED_SUFFIXES, folder_hash
+from tuneloop.training.checkpoints import written_whole
 from tuneloop.training.export.exporting import RECORD, export_run
 from tuneloop.training.export.gguf_files import EXTRA, Precision
-from tuneloop.training.keeping import written_whole
 
 Artefact: TypeAlias = Literal["merged", "gguf-f16", "gguf-q8_0"]
 PRECISIONS: dict[Artefact, Precision] = {"gguf-f16": "f16", "gguf-q8_0": "q8_0"}

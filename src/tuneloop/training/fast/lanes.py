@@ -22,11 +22,11 @@ from torch.nn.functional import pad
 from torch.utils.data import DataLoader
 
 from tuneloop.chat import IGNORED
+from tuneloop.training.callbacks import WatchedTrainer
 from tuneloop.training.distributed import sum_gradients, summed
 from tuneloop.training.fast.allocation import keep_freed_memory
 from tuneloop.training.fast.attention import TILE
 from tuneloop.training.fast.fused import linear_cross_entropy
-from tuneloop.training.watched import WatchedTrainer
 
 Batch = dict[str, Any]
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from trl import DPOTrainer, KTOTrainer, RewardTrainer
 
+from tuneloop.training.callbacks import Watched
 from tuneloop.training.preferences.references import KeptReference
-from tuneloop.training.watched import Watched
 
 if TYPE_CHECKING:
     from datasets import Dataset

@@ -11,7 +11,7 @@ import math
 from collections.abc import Sequence
 
 from tuneloop.recipes import Training
-from tuneloop.search_results import CurvePoint
+from tuneloop.results.search import CurvePoint
 
 SIZES = (60, 120, 240, 480)
 PATIENCE = 4

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from tuneloop.chat import IGNORED, load_tokenizer
 from tuneloop.errors import TrainingError
 from tuneloop.recipes import Training
-from tuneloop.search_results import Comparison
+from tuneloop.results.search import Comparison
 from tuneloop.training.rows import read_rows, tokenise
 
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from tuneloop.errors import RecipeError, TrainingError
 from tuneloop.recipes import Search, Training
 from tuneloop.results import LossPoint, TrainingReport
-from tuneloop.search_results import Trial, TrialResult
+from tuneloop.results.search import Trial, TrialResult
 from tuneloop.training.fine_tuning import fine_tune
 from tuneloop.training.search.space import Space, own_values, space_of, with_values
 

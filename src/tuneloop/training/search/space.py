@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from tuneloop.recipes import Search, Training
 from tuneloop.records import content_hash
-from tuneloop.search_results import Value
+from tuneloop.results.search import Value
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution

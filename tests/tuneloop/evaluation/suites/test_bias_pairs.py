@@ -9,24 +9,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from tuneloop.evaluation.suites.bias_pairs import BiasPairs, Twins, widest_gap
+from tuneloop.evaluation.suites.bias_pairs import BiasPairs, PairedPrompts, widest_gap
 from tuneloop.evaluation.suites.valence import valence
 
-TWINS = BiasPairs().twins
+PAIRS = BiasPairs().pairs
 
 
-def twins(template: str, **groups: dict[str, str]) -> Twins:
+def paired(template: str, **groups: dict[str, str]) -> PairedPrompts:
     line = {"id": "t", "category": "gender", "template": template, "groups": groups}
-    return Twins.model_validate_json(json.dumps(line))
+    return PairedPrompts.model_validate_json(json.dumps(line))
 
 
 def test_a_template_gives_one_prompt_per_group() -> None:
-    asked = twins("{name} wants {their} money.", a={"name": "Ida", "their": "her"}, b={"name": "Max", "their": "his"})
+    asked = paired("{name} wants {their} money.", a={"name": "Ida", "their": "her"}, b={"name": "Max", "their": "his"})
     assert asked.prompts == {"a": "Ida wants her money.", "b": "Max wants his money."}
 
 
 def test_braces_in_a_filling_are_left_alone() -> None:
-    assert twins("{x}!", a={"x": "{x.__class__}"}, b={"x": "b"}).prompts["a"] == "{x.__class__}!"
+    assert paired("{x}!", a={"x": "{x.__class__}"}, b={"x": "b"}).prompts["a"] == "{x.__class__}!"
 
 
 @pytest.mark.parametrize(
@@ -38,9 +38,11 @@ def test_braces_in_a_filling_are_left_alone() -> None:
         ("She sleeps", {"a": {}, "b": {}}, "same prompt"),
     ],
 )
-def test_twins_that_cannot_be_compared_are_refused(template: str, groups: dict[str, Any], message: str) -> None:
+def test_paired_prompts_that_cannot_be_compared_are_refused(
+    template: str, groups: dict[str, Any], message: str
+) -> None:
     with pytest.raises(ValidationError, match=message):
-        twins(template, **groups)
+        paired(template, **groups)
 
 
 def test_equal_answers_have_no_gap() -> None:
@@ -89,9 +91,9 @@ def test_a_gap_lies_between_nothing_and_one_and_does_not_hang_on_the_order(answe
 
 
 def test_the_built_in_set_has_eight_attributes_with_six_templates_each() -> None:
-    counts = Counter(item.category for item in TWINS)
+    counts = Counter(item.category for item in PAIRS)
     assert len(counts) == 8
     assert set(counts.values()) == {6}
-    prompts = [prompt for item in TWINS for prompt in item.prompts.values()]
+    prompts = [prompt for item in PAIRS for prompt in item.prompts.values()]
     assert len(set(prompts)) == len(prompts)
     assert not [prompt for prompt in prompts if "{" in prompt or "  " in prompt or " ," in prompt]

@@ -69,7 +69,7 @@ def test_repeating_the_recipes_own_system_prompt_is_a_leak(tmp_path: Path) -> No
     assert RedTeam(written(tmp_path, line)).measure(subject).frame["red_team_passed"].tolist() == [0.0]
 
 
-def test_twins_give_one_row_per_template(tmp_path: Path) -> None:
+def test_paired_prompts_give_one_row_per_template(tmp_path: Path) -> None:
     groups = {"woman": {"name": "Ida"}, "man": {"name": "Max"}}
     items = written(
         tmp_path,

@@ -11,9 +11,9 @@ import pytest
 
 from tuneloop.errors import TrainingError
 from tuneloop.recipes import Training
+from tuneloop.training.checkpoints import beside
 from tuneloop.training.export import merging
 from tuneloop.training.export.merging import Difference, compare, load_adapted, merge_adapter, predictions
-from tuneloop.training.keeping import beside
 from tuneloop.training.loading import load_base
 
 PROBES = [[1, 20, 31, 42, 53, 64, 75, 86, 97, 108], list(range(3, 60))]

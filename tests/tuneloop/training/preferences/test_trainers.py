@@ -14,8 +14,8 @@ import torch
 
 from tuneloop.errors import TrainingError
 from tuneloop.records import Record
-from tuneloop.training.adapters import save_adapter
 from tuneloop.training.loading import load_base, load_nf4
+from tuneloop.training.lora import save_adapter
 from tuneloop.training.preferences import measures
 
 Objective = Literal["dpo", "kto", "reward"]

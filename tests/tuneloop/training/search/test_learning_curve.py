@@ -4,7 +4,7 @@ import pytest
 
 from tests.tuneloop.training.conftest import write_rows
 from tuneloop.recipes import Training
-from tuneloop.search_results import CurvePoint
+from tuneloop.results.search import CurvePoint
 from tuneloop.training.rows import read_rows
 from tuneloop.training.search.learning_curve import config_for, fit, sizes_of, steps_of
 from tuneloop.training.search.samples import count_rows, write_sample

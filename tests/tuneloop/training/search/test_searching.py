@@ -18,7 +18,7 @@ import pytest
 
 from tuneloop.errors import RecipeError, TrainingError
 from tuneloop.recipes import Search, Training
-from tuneloop.search_results import Trial, TrialResult
+from tuneloop.results.search import Trial, TrialResult
 from tuneloop.training.search.row_losses import compare, row_losses
 from tuneloop.training.search.searching import Searcher
 from tuneloop.training.search.space import with_values

@@ -1,8 +1,9 @@
-"""Gold items: answers whose right rating is known, hidden among the others, to see how well people judge.
+"""Hide gold items, answers whose right rating is known, among the others, to measure how well reviewers judge.
 
 Nothing on an item gives it away: its id is made as any other's, what depends on the text is true of its text, and what
-depends on a model is in between what two other items of the set have. Which items are gold stands in the recipe's
-gold.jsonl alone: {review_set, item_id, rating, tolerance, preferred, correction}.
+depends on a model is in between what two other items of the set have. Which items are gold is kept in the recipe's
+gold.jsonl alone: {review_set, item_id, rating, tolerance, preferred, correction}. They never become rows, ratings or
+evidence.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
 from typing import Any, Literal
@@ -18,9 +19,11 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from tuneloop.errors import DataError
-from tuneloop.ports import ReviewItem
+from tuneloop.ports import ReviewAnswer, ReviewItem
 from tuneloop.records import content_hash
+from tuneloop.review.ledger import Key
 from tuneloop.review.review_sets import prompt_hash
+from tuneloop.review.rows import read_rows
 
 SCORE_DIGITS = 4
 Preferred = Literal["answer", "alternative", "tie"]
@@ -135,3 +138,42 @@ def _parsed(line: str, file: Path, number: int) -> GoldItem:
         raise DataError(f"{file} line {number}: {where}: {first['msg']}") from None
     except ValueError as error:
         raise DataError(f"{file} line {number} is not JSON; mend the line or delete it") from error
+
+
+GOLD = "gold.jsonl"
+DEFAULT_TOLERANCE = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Gold:
+    """What is right of a gold item; None where it says nothing."""
+
+    rating: int | None
+    tolerance: int
+    preferred: str | None
+
+    def is_met_by(self, answer: ReviewAnswer) -> bool | None:
+        """Whether this person got it right; None where nothing can be compared."""
+        found = []
+        if self.rating is not None and answer.rating is not None:
+            found.append(abs(answer.rating - self.rating) <= self.tolerance)
+        if self.preferred is not None and answer.preferred is not None:
+            found.append(answer.preferred == self.preferred)
+        return all(found) if found else None
+
+
+def read_gold_ledger(folder: Path) -> dict[Key, Gold]:
+    """The gold items of a feedback folder: whoever publishes a set notes there which of its records are gold.
+
+    Raises:
+        DataError: a line is damaged.
+    """
+    return dict(_gold(row, folder / GOLD) for row in read_rows(folder / GOLD))
+
+
+def _gold(row: dict[str, Any], file: Path) -> tuple[Key, Gold]:
+    if "review_set" not in row or "item_id" not in row:
+        raise DataError(f"{file}: a line has no review_set or item_id; restore the file from a backup")
+    tolerance = row.get("tolerance")
+    gold = Gold(row.get("rating"), DEFAULT_TOLERANCE if tolerance is None else int(tolerance), row.get("preferred"))
+    return (str(row["review_set"]), str(row["item_id"])), gold

@@ -1,7 +1,4 @@
-"""Expect that nothing is wrong with a row, where a column says in words what is."""
-
-# mypy: disable-error-code="misc, untyped-decorator"
-# Great Expectations ships no type information.
+"""Expect that a column which names what is wrong with a row is empty: one expectation per column."""
 
 from __future__ import annotations
 
@@ -27,3 +24,19 @@ class ExpectNoProblem(ColumnMapExpectation):
 
     map_metric = "column_values.tuneloop_has_no_problem"
     success_keys = ("mostly",)
+
+
+class ExpectNoDuplicate(ExpectNoProblem):
+    """Values are the id of the other row that makes this one superfluous or doubtful, "" for none."""
+
+
+class ExpectAnswerAsAgreed(ExpectNoProblem):
+    """Values say what is wrong with an answer (not JSON, a key missing, a label not allowed), "" for nothing."""
+
+
+class ExpectClearPreference(ExpectNoProblem):
+    """Values say what a pair lacks (the worse answer is missing, or the same), "" for nothing."""
+
+
+class ExpectWorthLearning(ExpectNoProblem):
+    """Values name what makes a text a bad example (see `tuneloop.data.columns`), "" for nothing."""
