@@ -28,7 +28,7 @@ from tasks.review_report import show_review
 from tasks.rounds import keep_round
 from tasks.served import served_of
 from tasks.training import base_model, start_of, trained_model, training_key
-from tuneloop.folder_digests import file_digests
+from tuneloop.files import file_digests
 from tuneloop.recipes import Recipe
 from tuneloop.registry.environment import environment_of
 from tuneloop.registry.known_recipes import note_recipe

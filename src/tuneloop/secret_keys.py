@@ -7,7 +7,7 @@ import secrets
 from pathlib import Path
 
 from tuneloop.errors import DataError
-from tuneloop.whole_files import force_to_disk
+from tuneloop.files import force_to_disk
 
 KEY_BYTES = 32
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-import os
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tuneloop.files import append_jsonl
 from tuneloop.secret_keys import secret_key
 
 if TYPE_CHECKING:
@@ -132,13 +132,7 @@ def add_entries(workspace: Path, entries: Iterable[Mapping[str, Any]]) -> None:
     """Append what is not there yet, on the disk when this returns."""
     known = {(e["kind"], e["mark"]) for e in read_entries(workspace) if e["kind"] in {"text", "content", "row"}}
     new = [e for e in entries if (e["kind"], e["mark"]) not in known]
-    lines = b"".join(json.dumps(e, sort_keys=True).encode() + b"\n" for e in new)
-    with os.fdopen(os.open(workspace / FILE, os.O_RDWR | os.O_CREAT, 0o600), "r+b") as stream:
-        stream.seek(stream.read().rfind(b"\n") + 1)
-        stream.truncate()  # what a kill left of a line
-        stream.write(lines)
-        stream.flush()
-        os.fsync(stream.fileno())
+    append_jsonl(workspace / FILE, new)
 
 
 def seal(key: bytes, content: Mapping[str, Any]) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from tuneloop.plain_files import fault_of
+from tuneloop.readable_files import fault_of
 
 MAX_BYTES = 256 * 1024
 MAX_DEPTH = 40

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tuneloop.plain_files import fault_of, is_missing
+from tuneloop.readable_files import fault_of, is_missing
 
 
 def test_a_file_is_fine_also_through_a_link(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import typer
 from tuneloop.errors import DataError, ModelError
 
 if TYPE_CHECKING:
-    from tuneloop.folder_digests import DigestsOf
+    from tuneloop.files import DigestsOf
     from tuneloop.results import TrainingReport
 
 REPORT = "report.json"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-    from tuneloop.folder_digests import DigestsOf
+    from tuneloop.files import DigestsOf
 
 LARGE_BYTES = 500_000_000
 """Folders from here on are shown: about half a second's work."""
@@ -36,7 +36,7 @@ def shown_hashing() -> Iterator[DigestsOf]:
 
 
 def _shown(folder: Path, progress: Progress) -> Mapping[str, str]:
-    from tuneloop.folder_digests import file_digests, folder_bytes
+    from tuneloop.files import file_digests, folder_bytes
 
     size = folder_bytes(folder)
     if size < LARGE_BYTES:

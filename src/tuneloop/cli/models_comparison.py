@@ -12,7 +12,7 @@ from tuneloop.errors import DataError
 if TYPE_CHECKING:
     import pandas as pd
 
-    from tuneloop.folder_digests import DigestsOf
+    from tuneloop.files import DigestsOf
     from tuneloop.ports import ModelVersion
     from tuneloop.registry.sealed_folders import HashOf
     from tuneloop.results import EvaluationReport, Metric, Round

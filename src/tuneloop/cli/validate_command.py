@@ -44,7 +44,7 @@ def validate(context: typer.Context) -> None:
 def _require_files(arguments: Sequence[str]) -> None:
     """What cannot be read at all is told at once, not after seconds of imports."""
     from tuneloop.data.files import is_of_known_format, raw_rows
-    from tuneloop.plain_files import fault_of, is_missing
+    from tuneloop.readable_files import fault_of, is_missing
 
     has_format = any(argument.startswith("--format") for argument in arguments)
     found = 0

@@ -14,7 +14,7 @@ from tuneloop.data.parquet_pages import MAX_FOOTER_BYTES, TooLargeError, batch_r
 from tuneloop.data.raw_row import MAX_ROW_BYTES, RawRow
 from tuneloop.data.streams import MEASURED_FIRST, require_ratio, too_long
 from tuneloop.errors import DataError
-from tuneloop.plain_files import MIB, fault_of
+from tuneloop.readable_files import MIB, fault_of
 
 if TYPE_CHECKING:
     import pyarrow as pa

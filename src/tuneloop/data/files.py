@@ -16,7 +16,7 @@ from tuneloop.data.json_files import json_rows, jsonl_rows
 from tuneloop.data.raw_row import MAX_ROW_BYTES, RawRow
 from tuneloop.data.streams import UNPACKERS, require_no_bomb
 from tuneloop.errors import DataError
-from tuneloop.plain_files import fault_of, is_missing
+from tuneloop.readable_files import fault_of, is_missing
 from tuneloop.recipes import Source
 from tuneloop.recipes.paths import source_place
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tuneloop.plain_files import MIB
+from tuneloop.readable_files import MIB
 
 MAX_FOOTER_BYTES = 16 * MIB
 MAX_UNPACKED_BYTES = 128 * MIB

@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -22,9 +21,9 @@ from pydantic import ValidationError
 
 from tuneloop.data.staging import record_of, rejection_line, remove_stale
 from tuneloop.errors import DataError
+from tuneloop.files import atomic_write, force_to_disk
 from tuneloop.records import Record, Rejection, Split, content_hash
 from tuneloop.results import DataManifest
-from tuneloop.whole_files import force_to_disk
 
 log = logging.getLogger(__name__)
 
@@ -63,8 +62,8 @@ def write_snapshot(
         folder = parent / version
         write_quarantine(partial / "quarantine.jsonl", quarantine)
         manifest, page = describe(version, _known(folder))
-        _write_private(partial / "manifest.json", manifest.model_dump_json(indent=2))
-        _write_private(partial / "report.html", page)
+        atomic_write(partial / "manifest.json", manifest.model_dump_json(indent=2))
+        atomic_write(partial / "report.html", page, errors="surrogatepass")
         for file in (*partial.glob("*.parquet"), partial):
             force_to_disk(file)
         _move(partial, folder)
@@ -144,7 +143,7 @@ def read_quarantine(folder: Path) -> Iterator[Rejection]:
 
 def write_quarantine(path: Path, quarantine: Iterable[Rejection]) -> None:
     """One rejection a line, raw row included: the file is for the owner's eyes alone (mode 0600)."""
-    _write_private(path, map(rejection_line, quarantine))
+    atomic_write(path, map(rejection_line, quarantine), errors="surrogatepass")
 
 
 def _write_rows(folder: Path, rows: Iterable[Row]) -> dict[str, str]:
@@ -202,19 +201,6 @@ def _known(folder: Path) -> DataManifest | None:
         return load_manifest(folder)
     except DataError:
         return None
-
-
-def _write_private(path: Path, text: str | Iterable[str]) -> None:
-    """Into a file of mode 0600 from its first byte on (mkstemp), and when the disk has it, in one step to its name."""
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", errors="surrogatepass") as file:
-            file.writelines([text] if isinstance(text, str) else text)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).replace(path)
-    finally:
-        Path(name).unlink(missing_ok=True)
 
 
 def _move(partial: Path, folder: Path) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 
 from tuneloop.data.raw_row import RawRow
 from tuneloop.errors import DataError
-from tuneloop.plain_files import MIB, fault_of
+from tuneloop.readable_files import MIB, fault_of
 
 UNDECODABLE = "tuneloop-undecodable"
 BYTE_ORDER_MARKS = (

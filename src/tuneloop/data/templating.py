@@ -25,7 +25,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tuneloop.data.answers import answer_problem
 from tuneloop.errors import DataError
-from tuneloop.plain_files import is_missing
+from tuneloop.readable_files import is_missing
 from tuneloop.recipes import AnswerFormat
 from tuneloop.records import Message, Record, content_hash
 from tuneloop.yaml_files import YamlError, read_yaml

@@ -6,14 +6,13 @@ finished, where only the line break is missing) by the next writer and left out 
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
+
+from tuneloop.files import appending
 
 _CHUNK_BYTES = 1 << 16
 
@@ -32,24 +31,8 @@ class TrafficRow:
 
 def append(file: Path, rows: Sequence[TrafficRow]) -> None:
     """Add rows to the log, on the disk when this returns. The file is private (mode 0600)."""
-    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with _held(file) as stream:
-        _heal(stream)
-        stream.seek(0, os.SEEK_END)
+    with appending(file, is_edited_by_others=True) as stream:
         stream.write(b"".join(_line(row) for row in rows))
-        stream.flush()
-        os.fsync(stream.fileno())
-
-
-@contextmanager
-def _held(file: Path) -> Iterator[BinaryIO]:
-    """The file, locked. Whoever held it before may have replaced it (`tuneloop forget`): then the new one is taken."""
-    while True:
-        with os.fdopen(os.open(file, os.O_RDWR | os.O_CREAT, 0o600), "r+b") as stream:
-            fcntl.flock(stream, fcntl.LOCK_EX)
-            if file.exists() and os.path.samestat(os.fstat(stream.fileno()), file.stat()):
-                yield stream
-                return
 
 
 def read_since(file: Path, after: str | None = None) -> list[TrafficRow]:
@@ -76,30 +59,6 @@ def read_window(file: Path, end: str, rows: int) -> list[TrafficRow]:
 def _line(row: TrafficRow) -> bytes:
     known = {name: value for name, value in asdict(row).items() if value is not None}
     return json.dumps(known, ensure_ascii=False).encode(errors="replace") + b"\n"
-
-
-def _heal(stream: BinaryIO) -> None:
-    """Make the file end with a whole line."""
-    torn, start = _after_last_break(stream)
-    if not torn:
-        return
-    stream.seek(0, os.SEEK_END)
-    if _parsed(torn) is None:
-        stream.truncate(start)
-    else:
-        stream.write(b"\n")
-
-
-def _after_last_break(stream: BinaryIO) -> tuple[bytes, int]:
-    """(what stands behind the last line break, where that begins), read backwards: logs are long."""
-    start = stream.seek(0, os.SEEK_END)
-    tail = b""
-    while start and b"\n" not in tail:
-        step = min(_CHUNK_BYTES, start)
-        start = stream.seek(start - step)
-        tail = stream.read(step) + tail
-    cut = tail.rfind(b"\n") + 1
-    return tail[cut:], start + cut
 
 
 def _rows(file: Path) -> Iterator[TrafficRow]:

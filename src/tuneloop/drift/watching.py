@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 import random
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
@@ -15,6 +13,7 @@ from tuneloop.drift.detection import Comparison, compare
 from tuneloop.drift.terms import nearest_terms
 from tuneloop.drift.traffic import TrafficRow, read_since
 from tuneloop.errors import DataError
+from tuneloop.files import atomic_write
 from tuneloop.ports import Embedder
 from tuneloop.recipes import Drift
 from tuneloop.records import content_hash
@@ -173,10 +172,4 @@ def _read(file: Path) -> _State:
 
 
 def _write(file: Path, state: _State) -> None:
-    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    unfinished = file.with_name(f".{file.name}.{os.getpid()}.new")
-    with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as stream:
-        json.dump(state.model_dump(mode="json"), stream)
-        stream.flush()
-        os.fsync(stream.fileno())
-    unfinished.replace(file)
+    atomic_write(file, state.model_dump_json())

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from tuneloop.files import append_jsonl, read_jsonl
 from tuneloop.records import content_hash
 
 
@@ -36,22 +35,13 @@ class AnswerCache:
 
     def add(self, answers: Sequence[tuple[Sequence[int], CachedAnswer]]) -> None:
         """Remember (prompt ids, answer) pairs: one write, on the disk when this returns."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
         new = [(content_hash(list(prompt)), answer) for prompt, answer in answers]
-        lines = "".join(json.dumps({"prompt": key, **asdict(answer)}, ensure_ascii=False) + "\n" for key, answer in new)
-        # The line break in front ends a line that a killed run left unfinished.
-        descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-        with os.fdopen(descriptor, "ab") as file:
-            file.write(("\n" + lines).encode())
-            file.flush()
-            os.fsync(file.fileno())
+        append_jsonl(self.path, ({"prompt": key, **asdict(answer)} for key, answer in new))
         self._known.update(new)
 
 
 def _read(path: Path) -> Iterator[tuple[str, CachedAnswer]]:
     """What the file holds; a line that is torn, or that another version wrote, is a prompt to be answered again."""
-    lines = path.read_bytes().split(b"\n") if path.exists() else []
-    for line in lines:
-        with suppress(ValueError, TypeError):  # no JSON; no object; fields that are missing, or too many
-            fields = {**json.loads(line)}
+    for fields in read_jsonl(path, on_torn="skip"):
+        with suppress(TypeError):  # fields that are missing, or too many
             yield fields.pop("prompt", ""), CachedAnswer(**fields)

@@ -21,7 +21,6 @@ from tuneloop.evaluation.score_files import (
     TestRow,
     read_test_rows,
     write_answers,
-    write_private,
     write_scores,
     write_suite_answers,
 )
@@ -29,6 +28,7 @@ from tuneloop.evaluation.speed import measure_speed
 from tuneloop.evaluation.subject import Subject
 from tuneloop.evaluation.suites.suite import Suite, SuiteScores
 from tuneloop.evaluation.summaries import by_slice, by_value, intervals, with_perplexity
+from tuneloop.files import atomic_write
 from tuneloop.recipes import Evaluation
 from tuneloop.records import Record, content_hash
 from tuneloop.results import Cost, EvaluationReport, Metric, Speed
@@ -146,7 +146,7 @@ def evaluate_model(
         artefact=artefact_in(model),
         cost=Cost(seconds=time.monotonic() - begin, peak_rss_mib=_peak_rss_mib()),
     )
-    write_private(out / REPORT, json.dumps({"key": key, "report": report.model_dump()}, indent=1))
+    atomic_write(out / REPORT, json.dumps({"key": key, "report": report.model_dump()}, indent=1))
     return report
 
 

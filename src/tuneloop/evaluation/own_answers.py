@@ -5,14 +5,13 @@ Kept on disk: a model need not read the same answer twice.
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from tuneloop.evaluation.language_model import LanguageModel
 from tuneloop.evaluation.losses import answer_losses
+from tuneloop.files import append_jsonl, read_jsonl
 from tuneloop.records import Message, Record, content_hash
 
 READING = 1
@@ -42,7 +41,7 @@ def log_probabilities(
     new = {key: _record(p, a) for key, p, a in zip(keys, prompts, answers, strict=True) if key not in known}
     losses = answer_losses(model, list(new.values()), system_prompt) if new else []
     found = {key: -loss for key, loss in zip(new, losses, strict=True)}
-    _append(file, found)
+    append_jsonl(file, ({"key": key, "value": value} for key, value in found.items()))
     return [(known | found)[key] for key in keys]
 
 
@@ -50,19 +49,7 @@ def _record(prompt: str, answer: str) -> Record:
     return Record("", (Message("user", prompt), Message("assistant", answer)), source="", line=0)
 
 
-def _append(file: Path, found: dict[str, float]) -> None:
-    if not found:
-        return
-    file.parent.mkdir(parents=True, exist_ok=True)
-    lines = "".join(json.dumps([key, value]) + "\n" for key, value in found.items())
-    with os.fdopen(os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "ab") as stream:
-        stream.write(("\n" + lines).encode())  # the line break in front ends a line that a killed run left unfinished
-        stream.flush()
-
-
 def _read(file: Path) -> Iterator[tuple[str, float]]:
-    lines = file.read_text(encoding="utf-8").split("\n") if file.exists() else []
-    for line in lines:
-        with suppress(ValueError, TypeError):  # a torn line is an answer to be read again
-            key, value = json.loads(line)
-            yield str(key), float(value)
+    for row in read_jsonl(file, on_torn="skip"):  # a torn line is an answer to be read again
+        with suppress(KeyError, TypeError, ValueError):
+            yield str(row["key"]), float(row["value"])

@@ -16,7 +16,8 @@ from tuneloop.errors import DataError
 from tuneloop.evaluation.evaluating import EvaluationSetup, evaluate_model
 from tuneloop.evaluation.private_uses import FOLDER, UseLedger, identity_of, looks_at, now
 from tuneloop.evaluation.private_warnings import optimism, private_rules, warnings_of
-from tuneloop.evaluation.score_files import read_test_rows, write_private
+from tuneloop.evaluation.score_files import read_test_rows
+from tuneloop.files import atomic_write
 from tuneloop.results import EvaluationReport
 from tuneloop.results.private_test import PrivateReport, PrivateUse, Purpose
 
@@ -124,7 +125,7 @@ def _score(asked: Asked, use: PrivateUse, private: EvaluationSetup, file: Path, 
         confidence=private.config.confidence,
         cost=measured.cost,
     )
-    write_private(file, report.model_dump_json(indent=1))
+    atomic_write(file, report.model_dump_json(indent=1))
     return report
 
 

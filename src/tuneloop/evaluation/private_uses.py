@@ -6,9 +6,7 @@ speaks of can be seen, so that no kill hides a use. The same model on the same r
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,6 +15,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from tuneloop.errors import DataError
+from tuneloop.files import appending
 from tuneloop.records import Record, content_hash
 from tuneloop.results.private_test import PrivatePromotion, PrivateUse
 
@@ -70,17 +69,11 @@ class UseLedger:
             self._append(PrivatePromotion(at=now(), model_hash=model_hash), lambda _: False)
 
     def _append(self, entry: Entry, is_same: Callable[[Entry], bool]) -> bool:
-        self.file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with os.fdopen(os.open(self.file, os.O_RDWR | os.O_CREAT, 0o600), "r+b") as stream:
-            fcntl.flock(stream, fcntl.LOCK_EX)
-            content = stream.read()
-            if any(map(is_same, _parsed(self.file, content))):
+        with appending(self.file) as stream:
+            stream.seek(0)
+            if any(map(is_same, _parsed(self.file, stream.read()))):
                 return False
-            stream.seek(content.rfind(b"\n") + 1)
-            stream.truncate()  # what a kill left unfinished
             stream.write(entry.model_dump_json().encode() + b"\n")
-            stream.flush()
-            os.fsync(stream.fileno())
         return True
 
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuneloop.errors import DataError
+from tuneloop.files import atomic_path, write_jsonl
 from tuneloop.records import Record, content_hash
 
 if TYPE_CHECKING:
@@ -41,9 +40,8 @@ def read_test_rows(file: Path, max_rows: int | None, *, may_be_empty: bool = Fal
 
 def write_scores(file: Path, scores: pd.DataFrame) -> None:
     """Parquet, in one step."""
-    draft = file.with_suffix(".tmp")
-    scores.to_parquet(draft, index=False)
-    draft.replace(file)
+    with atomic_path(file) as draft:
+        scores.to_parquet(draft, index=False)
 
 
 def write_answers(file: Path, records: Sequence[Record], answers: Sequence[str]) -> None:
@@ -52,20 +50,9 @@ def write_answers(file: Path, records: Sequence[Record], answers: Sequence[str])
         {"id": record.id, "prompt": record.prompt, "answer": answer, "expected": record.completion}
         for record, answer in zip(records, answers, strict=True)
     ]
-    write_private(file, "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines))
+    write_jsonl(file, lines, errors="surrogatepass")
 
 
 def write_suite_answers(file: Path, answers: Sequence[Mapping[str, Any]]) -> None:
     """JSONL of what a suite's items were answered, and why an answer failed; for the owner's eyes alone."""
-    write_private(file, "".join(json.dumps(answer, ensure_ascii=False) + "\n" for answer in answers))
-
-
-def write_private(file: Path, text: str) -> None:
-    """Through a file of mode 0600 from its first byte on, then in one step to its name."""
-    handle, draft = tempfile.mkstemp(prefix=f".{file.name}-", dir=file.parent)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", errors="surrogatepass") as stream:
-            stream.write(text)
-        Path(draft).replace(file)
-    finally:
-        Path(draft).unlink(missing_ok=True)
+    write_jsonl(file, answers, errors="surrogatepass")

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from pydantic import ValidationError
 
+from tuneloop.files import read_jsonl
 from tuneloop.lineage.lineage_rows import reviewed_rows
 from tuneloop.results import DataManifest, SetAside
 
@@ -26,7 +25,9 @@ def people_rows(workspace: Path, recipe: str) -> SetAside | None:
         return None
     folder = workspace / "data" / newest.version
     people = {str(name) for name in newest.config.get("feedback", [])}
-    gone = [(row["source"], str(row["record_id"]), str(row["reason"])) for row in _quarantine(folder)]
+    gone = [
+        (row["source"], str(row["record_id"]), str(row["reason"])) for row in read_jsonl(folder / "quarantine.jsonl")
+    ]
     theirs = [(name, reason) for source, name, reason in gone if source in people]
     return SetAside(
         version=newest.version,
@@ -46,11 +47,3 @@ def _manifests(workspace: Path) -> Iterator[DataManifest]:
             yield DataManifest.model_validate_json(file.read_bytes())
         except ValidationError:
             continue
-
-
-def _quarantine(folder: Path) -> Iterator[dict[str, Any]]:
-    try:
-        with (folder / "quarantine.jsonl").open(encoding="utf-8", errors="surrogatepass") as lines:
-            yield from (json.loads(line) for line in lines if line.strip())
-    except FileNotFoundError:
-        return

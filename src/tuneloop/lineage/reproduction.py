@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
 from tuneloop.errors import ModelError
+from tuneloop.files import atomic_write
 from tuneloop.lineage.repetition_checks import Finding, Part
 from tuneloop.lineage.run_differences import Difference
 from tuneloop.lineage.weights import WeightDifference, weight_difference
@@ -107,12 +107,7 @@ def loss_difference(then: Iterable[LossPoint], now: Iterable[LossPoint]) -> Loss
 def write_reproduction(folder: Path, found: Reproduction) -> Path:
     """reproduction.json in the folder of the repetition, in one step."""
     file = folder / FILE
-    draft = file.with_suffix(".tmp")
-    with draft.open("w", encoding="utf-8") as stream:
-        stream.write(found.model_dump_json(indent=2))
-        stream.flush()
-        os.fsync(stream.fileno())
-    draft.replace(file)
+    atomic_write(file, found.model_dump_json(indent=2))
     return file
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from tuneloop.files import read_jsonl
 from tuneloop.lineage.data_lineage import Lineage
 
 FILES = ("corrections.jsonl", "preferences.jsonl", "thumbs.jsonl", "row_verdicts.jsonl")
@@ -41,6 +41,4 @@ def what_changed(row: Lineage, present: Mapping[str, list[Mapping[str, Any]]]) -
 
 def _rows(files: Iterable[Path]) -> Iterable[Mapping[str, Any]]:
     for file in files:
-        for line in file.read_text(encoding="utf-8", errors="replace").split("\n"):
-            if line.strip():
-                yield json.loads(line)
+        yield from read_jsonl(file)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tuneloop.errors import RecipeError
-from tuneloop.private_files import is_private
+from tuneloop.readable_files import is_private
 from tuneloop.recipes.data import Source
 from tuneloop.recipes.evaluation import BUILT_IN
 from tuneloop.recipes.recipe import Recipe, load_recipe

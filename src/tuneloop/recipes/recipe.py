@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import Field, ValidationError, model_validator
 
 from tuneloop.errors import RecipeError
-from tuneloop.plain_files import is_missing
+from tuneloop.readable_files import is_missing
 from tuneloop.recipes.data import Data
 from tuneloop.recipes.evaluation import Evaluation
 from tuneloop.recipes.review import Review

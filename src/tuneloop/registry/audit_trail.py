@@ -8,11 +8,9 @@ The file names people: promoting is an act that somebody answers for.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import hmac
 import logging
-import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -22,8 +20,8 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from tuneloop.errors import DataError
+from tuneloop.files import appending, atomic_write, force_to_disk, lock
 from tuneloop.results.result import Result
-from tuneloop.whole_files import force_to_disk, write_whole
 
 GATE = "gate"
 START = "0" * 64
@@ -95,9 +93,7 @@ class AuditTrail:
     @contextmanager
     def held(self) -> Iterator[None]:
         """Wait until no other process changes this recipe's champion; a killed holder lets go."""
-        self.file.parent.mkdir(parents=True, exist_ok=True)
-        with self.file.with_name(f"{self.recipe}.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with lock(self.file.with_name(f"{self.recipe}.lock")):
             self._catch_up()
             yield
 
@@ -133,7 +129,8 @@ class AuditTrail:
             number=len(entries) + 1, at=now, recipe=self.recipe, before=before, seal="", format=WITH_HEAD, **content
         )  # fmt: skip
         entry = open_entry.model_copy(update={"seal": self._seal(open_entry)})
-        self._write(entry.model_dump_json().encode() + b"\n")
+        with appending(self.file) as stream:
+            stream.write(entry.model_dump_json().encode() + b"\n")
         self._catch_up()
         return entry
 
@@ -169,7 +166,7 @@ class AuditTrail:
         lines, seals = self.resealed(change)
         if seals and (head := self._head()) is not None:
             self._write_head(head.model_copy(update={"becoming": seals.get(head.last)}))
-        write_whole(self.file, "".join(entry.model_dump_json() + "\n" for entry in lines))
+        atomic_write(self.file, "".join(entry.model_dump_json() + "\n" for entry in lines))
         self._catch_up()
 
     def is_sealed(self, entry: Entry) -> bool:
@@ -229,7 +226,7 @@ class AuditTrail:
 
     def _write_head(self, head: Head) -> None:
         sealed = head.model_copy(update={"seal": self._seal_head(head)})
-        write_whole(self.head_file, sealed.model_dump_json())
+        atomic_write(self.head_file, sealed.model_dump_json())
 
     def _head(self) -> Head | None:
         try:
@@ -250,15 +247,3 @@ class AuditTrail:
         becoming = f"\n{head.becoming}" if head.becoming else ""
         content = f"tuneloop trail head 1\n{head.recipe}\n{head.lines}\n{head.last}{becoming}"
         return hmac.new(self._key, content.encode(), hashlib.sha256).hexdigest()
-
-    def _write(self, line: bytes) -> None:
-        is_new = not self.file.exists()
-        descriptor = os.open(self.file, os.O_RDWR | os.O_CREAT, 0o600)
-        with os.fdopen(descriptor, "r+b") as stream:
-            stream.truncate(stream.read().rfind(b"\n") + 1)  # what a killed process left of a line
-            stream.seek(0, os.SEEK_END)
-            stream.write(line)
-            stream.flush()
-            os.fsync(stream.fileno())
-        if is_new:
-            force_to_disk(self.file.parent)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tuneloop.errors import TuneloopError
-from tuneloop.folder_digests import DigestsOf, file_digests
+from tuneloop.files import DigestsOf, file_digests
 from tuneloop.ports import ModelVersion, Registry
 from tuneloop.registry.audit_trail import AuditTrail, Entry
 from tuneloop.registry.changes import ANCHOR_TAG, CHAMPION, heal

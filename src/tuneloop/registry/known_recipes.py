@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from tuneloop.files import atomic_write
 from tuneloop.registry.rounds import rounds_folder
 
 PATH_FILE = "recipe.path"
@@ -15,11 +16,7 @@ PATH_FILE = "recipe.path"
 
 def note_recipe(workspace: Path, name: str, path: str) -> None:
     """Remember where the recipe is (relative to the project's root, or absolute); a moved one is found again."""
-    folder = rounds_folder(workspace, name)
-    folder.mkdir(parents=True, exist_ok=True)
-    draft = folder / f".{PATH_FILE}.new"
-    draft.write_text(path, encoding="utf-8")
-    draft.replace(folder / PATH_FILE)
+    atomic_write(rounds_folder(workspace, name) / PATH_FILE, path)
 
 
 def known_recipes(workspace: Path) -> dict[str, str]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tuneloop.errors import DataError
-from tuneloop.folder_digests import DigestsOf
+from tuneloop.files import DigestsOf
 from tuneloop.ports import ModelVersion
 from tuneloop.registry.sealed_folders import HashOf, folder_faults
 from tuneloop.registry.verdict_signature import standing

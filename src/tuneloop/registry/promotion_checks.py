@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from tuneloop.errors import TuneloopError
-from tuneloop.folder_digests import DigestsOf
+from tuneloop.files import DigestsOf
 from tuneloop.ports import ModelVersion
 from tuneloop.registry.audit_trail import GATE
 from tuneloop.registry.rounds import served_by

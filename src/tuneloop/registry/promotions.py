@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tuneloop.folder_digests import DigestsOf, file_digests
+from tuneloop.files import DigestsOf, file_digests
 from tuneloop.ports import ModelVersion, Registry
 from tuneloop.registry.audit_trail import GATE, AuditTrail, Entry
 from tuneloop.registry.champion import (

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from tuneloop.folder_digests import DigestsOf, contents_hash
+from tuneloop.files import DigestsOf, contents_hash
 from tuneloop.ports import ARTEFACT_TAG, ModelVersion, Registry
 from tuneloop.registry.audit_trail import Entry
 from tuneloop.registry.promotion_checks import PromotionRefused

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tuneloop.errors import DataError
-from tuneloop.folder_digests import DigestsOf, file_digests
+from tuneloop.files import DigestsOf, file_digests
 from tuneloop.ports import ModelVersion, Registry
 from tuneloop.registry.audit_trail import AuditTrail, Entry
 from tuneloop.registry.champion import (

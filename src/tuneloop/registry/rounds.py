@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -12,8 +11,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from tuneloop.errors import DataError
+from tuneloop.files import atomic_write, lock
 from tuneloop.results import Round
-from tuneloop.whole_files import write_whole
 
 
 def rounds_folder(workspace: Path, recipe: str) -> Path:
@@ -31,10 +30,8 @@ def load_rounds(workspace: Path, recipe: str) -> list[Round]:
 
 def save_round(workspace: Path, round_: Round) -> Path:
     """Write or replace one round; neither a reader nor a power cut ever sees half a file."""
-    folder = rounds_folder(workspace, round_.recipe)
-    folder.mkdir(parents=True, exist_ok=True)
-    file = folder / f"{round_.number:04d}.json"
-    write_whole(file, round_.model_dump_json(indent=1))
+    file = rounds_folder(workspace, round_.recipe) / f"{round_.number:04d}.json"
+    atomic_write(file, round_.model_dump_json(indent=1))
     return file
 
 
@@ -44,10 +41,7 @@ def one_turn_at_a_time(workspace: Path, recipe: str) -> Iterator[None]:
 
     A run that was killed is reported by both Prefect's runner and its worker, seconds apart, and so is started twice.
     """
-    folder = rounds_folder(workspace, recipe)
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "turn.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with lock(rounds_folder(workspace, recipe) / "turn.lock"):
         yield
 
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from tuneloop.errors import ModelError
-from tuneloop.folder_digests import DigestsOf, changes, contents_hash
+from tuneloop.files import DigestsOf, changes, contents_hash
 from tuneloop.ports import ARTEFACT_TAG
 from tuneloop.records import content_hash
 from tuneloop.results import Round

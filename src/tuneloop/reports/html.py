@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from tuneloop.files import PUBLIC, atomic_write
 from tuneloop.reports.data.tables import cell
 from tuneloop.reports.markdown import code, plain
 
@@ -37,8 +38,5 @@ def render_markdown(template: str, **content: Any) -> str:
 
 def write_page_file(file: Path, text: str) -> Path:
     """Beside its place first, then in one step: a reader never sees half a page. Broken characters become `?`."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    draft = file.with_suffix(".tmp")
-    draft.write_bytes(text.encode(errors="replace"))
-    draft.replace(file)
+    atomic_write(file, text, mode=PUBLIC, errors="replace")
     return file

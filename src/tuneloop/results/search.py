@@ -8,6 +8,7 @@ from typing import Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from tuneloop.errors import DataError
+from tuneloop.files import atomic_write
 
 _Report = TypeVar("_Report", bound=BaseModel)
 Value = int | float | str
@@ -134,11 +135,8 @@ def latest_curve(workspace: Path, recipe: str) -> tuple[Path, LearningCurve] | N
 
 
 def save(report: SearchReport | LearningCurve, file: Path) -> None:
-    """Write beside, then rename: a reader never sees half a file."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = file.with_name(f".{file.name}-unfinished")
-    unfinished.write_text(report.model_dump_json(indent=2), encoding="utf-8")
-    unfinished.replace(file)
+    """Write or replace the report; a reader never sees half a file."""
+    atomic_write(file, report.model_dump_json(indent=2))
 
 
 def _newest(folder: Path, name: str) -> Path | None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tuneloop.errors import ServiceError
+from tuneloop.files import atomic_write
 from tuneloop.stack.examination import Examination
 from tuneloop.stack.health import ServiceStatus, WorkPools, moment
 from tuneloop.stack.layout import Layout
@@ -33,7 +34,6 @@ from tuneloop.stack.state import PORT_NAMES, StackState, load_state, new_state, 
 from tuneloop.stack.supervisor import Supervisor, main_pids
 from tuneloop.stack.supervisor_config import render_config
 from tuneloop.stack.temporary import renew_temporary, sweep_temporary
-from tuneloop.whole_files import write_whole
 
 LOOK_EVERY_SECONDS = 0.25
 AILING_LOOKS, AILING_PAUSE_SECONDS = 5, 2.0
@@ -221,7 +221,7 @@ class Stack:
 
     def _configure(self, supervisor: Supervisor, wanted: Sequence[Service]) -> set[str]:
         """Bring supervisor to life with the configuration; returns the services it had to stop for it."""
-        write_whole(self.layout.supervisor_config, render_config(self.layout, wanted))
+        atomic_write(self.layout.supervisor_config, render_config(self.layout, wanted))
         if supervisor.is_alive():
             return supervisor.take_configuration()
         supervisor.start(os.environ)

@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from tuneloop.files import atomic_write
 from tuneloop.stack.layout import Layout
-from tuneloop.whole_files import write_whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ def note_start(layout: Layout, service: str) -> None:
         now = datetime.now(UTC).isoformat(timespec="seconds")
         starts = Starts(starts_of(layout, service).restarts + 1, now)
     file.parent.mkdir(mode=0o700, exist_ok=True)
-    write_whole(file, json.dumps(asdict(starts)))
+    atomic_write(file, json.dumps(asdict(starts)))
 
 
 def forget_starts(layout: Layout, services: Collection[str]) -> None:

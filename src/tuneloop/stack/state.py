@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from tuneloop.errors import ServiceError
+from tuneloop.files import atomic_write
 from tuneloop.stack.local_ports import HOST
-from tuneloop.whole_files import write_whole
 
 PORT_NAMES = ("prefect", "mlflow", "argilla", "argilla-valkey", "webhooks")
 
@@ -80,4 +80,4 @@ def load_state(path: Path) -> StackState | None:
 
 def save_state(path: Path, state: StackState) -> None:
     """Write atomically with mode 0600: no moment at which others can read it or half of it is there."""
-    write_whole(path, json.dumps(asdict(state), indent=2) + "\n")
+    atomic_write(path, json.dumps(asdict(state), indent=2) + "\n")

@@ -15,6 +15,7 @@ from tempfile import mkdtemp
 from typing import Any, Protocol
 
 from tuneloop.errors import ModelError
+from tuneloop.files import atomic_write
 from tuneloop.recipes import Model
 from tuneloop.records import content_hash
 from tuneloop.training.chat_templates import require_short_templates
@@ -166,10 +167,7 @@ def _read(file: Path) -> Origin:
 
 
 def _write(record: Origin, file: Path) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    draft = file.with_suffix(".tmp")
-    draft.write_text(json.dumps(asdict(record), indent=1), encoding="utf-8")
-    draft.replace(file)
+    atomic_write(file, json.dumps(asdict(record), indent=1))
 
 
 def _require_unchanged(record: Origin, file: Path) -> None:

@@ -26,8 +26,8 @@ from pydantic import ValidationError
 from transformers import TrainerCallback
 
 from tuneloop.errors import TrainingError
+from tuneloop.files import atomic_path, atomic_write, force_to_disk
 from tuneloop.results import TrainingReport
-from tuneloop.whole_files import force_to_disk
 
 FINGERPRINT = "arguments.sha256"
 REPORT = "report.json"
@@ -215,12 +215,8 @@ def _noted(out: Path) -> str | None:
 
 
 def _write_whole(path: Path, text: str) -> None:
-    unfinished = path.with_name(f".{path.name}-unfinished")
     with telling_when_full(path, len(text)):
-        unfinished.write_text(text, encoding="utf-8")
-        force_to_disk(unfinished)
-    unfinished.replace(path)
-    force_to_disk(path.parent)
+        atomic_write(path, text)
 
 
 log = logging.getLogger(__name__)
@@ -266,17 +262,9 @@ class BestWeights(TrainerCallback):  # type: ignore[misc]
         from safetensors.torch import save_file
 
         weights = {name: parameter.detach().contiguous() for name, parameter in _trainable(model).items()}
-        unfinished = beside(self._file)
-        with telling_when_full(self._file, sum(weight.nbytes for weight in weights.values())):
-            try:
-                unfinished.parent.mkdir(parents=True, exist_ok=True)
-                save_file(weights, unfinished, metadata={"step": str(step), "loss": repr(loss)})
-                with unfinished.open("rb+") as file:
-                    os.fsync(file.fileno())
-                unfinished.replace(self._file)
-            except BaseException:
-                unfinished.unlink(missing_ok=True)
-                raise
+        needed_bytes = sum(weight.nbytes for weight in weights.values())
+        with telling_when_full(self._file, needed_bytes), atomic_path(self._file) as draft:
+            save_file(weights, draft, metadata={"step": str(step), "loss": repr(loss)})
 
     def _kept(self) -> Mapping[str, str] | None:
         from safetensors import safe_open

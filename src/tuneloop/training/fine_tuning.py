@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuneloop.chat import example_ids, load_tokenizer, prompt_format
-from tuneloop.folder_digests import contents_hash, file_digests
+from tuneloop.files import contents_hash, file_digests
 from tuneloop.recipes import Training
 from tuneloop.records import Record, content_hash
 from tuneloop.results import Cost, Estimate, LossPoint, TrainingReport

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tuneloop.errors import ModelError
-from tuneloop.plain_files import MIB, fault_of
+from tuneloop.readable_files import MIB, fault_of
 
 MAX_BYTES = {
     "config.json": 1 * MIB,

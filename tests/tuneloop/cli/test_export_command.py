@@ -10,7 +10,7 @@ from tests.tuneloop.registry.registered import Desk
 from tests.tuneloop.reports.examples import make_round
 from tuneloop.cli.export_command import find_run, register, require_sealed
 from tuneloop.errors import DataError, ModelError
-from tuneloop.folder_digests import file_digests
+from tuneloop.files import file_digests
 from tuneloop.registry.rounds import save_round
 from tuneloop.results import Cost, TrainingReport
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.tuneloop.reports.examples import make_round
-from tuneloop.folder_digests import contents_hash, file_digests
+from tuneloop.files import contents_hash, file_digests
 from tuneloop.ports import ARTEFACT_TAG, ModelVersion
 from tuneloop.registry.promotions import mark_registered, promote
 from tuneloop.registry.rounds import save_round

@@ -138,7 +138,7 @@ def test_files_registry_and_record_changed_to_agree_are_refused_because_the_trai
 
 def test_a_record_sealed_for_other_files_is_refused(desk):
     """Not even with the key of the workspace's own: the trail's line names the very list."""
-    from tuneloop.folder_digests import file_digests
+    from tuneloop.files import file_digests
     from tuneloop.registry.sealed_folders import seal_folders
 
     (desk.workspace / "models/a2/adapter_model.safetensors").write_text("evil")

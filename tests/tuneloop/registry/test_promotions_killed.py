@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.tuneloop.registry.registered import RECIPE, Desk, hash_of
-from tuneloop.folder_digests import file_digests
+from tuneloop.files import file_digests
 from tuneloop.registry.audit_trail import AuditTrail
 from tuneloop.registry.champion import examine
 from tuneloop.registry.promotions import anchors, roll_back

@@ -7,7 +7,7 @@ import shutil
 import pytest
 
 from tests.tuneloop.registry.registered import RECIPE, Desk, hash_of
-from tuneloop.folder_digests import file_digests
+from tuneloop.files import file_digests
 from tuneloop.registry.model_versions import version_rows
 from tuneloop.registry.registered import lost_of
 from tuneloop.registry.rounds import load_rounds

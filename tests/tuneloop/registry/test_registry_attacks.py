@@ -20,7 +20,7 @@ from tuneloop.adapters.mlflow_registry import MlflowRegistry
 from tuneloop.cli import export_command, lineage_command, models_command, repair_command
 from tuneloop.cli.app import PlainErrors
 from tuneloop.errors import ModelError
-from tuneloop.folder_digests import contents_hash, file_digests
+from tuneloop.files import contents_hash, file_digests
 from tuneloop.ports import ARTEFACT_TAG
 from tuneloop.registry.audit_trail import AuditTrail
 from tuneloop.registry.champion import ChampionError, require_champion

@@ -7,7 +7,7 @@ import pytest
 
 from tests.tuneloop.registry.registered import Desk, hash_of
 from tuneloop.errors import ModelError
-from tuneloop.folder_digests import contents_hash, file_digests
+from tuneloop.files import contents_hash, file_digests
 from tuneloop.ports import ARTEFACT_TAG
 from tuneloop.registry.sealed_folders import folder_faults, folders_hash, is_there, seal_folders
 from tuneloop.results import Round

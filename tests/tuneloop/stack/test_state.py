@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from tuneloop.errors import ServiceError
+from tuneloop.files import atomic_write
 from tuneloop.stack.state import load_state, new_state, save_state
-from tuneloop.whole_files import write_whole
 
 
 def mode(path):
@@ -69,5 +69,5 @@ def test_secrets_are_long_differ_between_stacks_and_stay_out_of_the_repr():
 
 def test_a_left_over_temporary_file_is_no_hindrance(tmp_path):
     for text in ("one", "two"):
-        write_whole(tmp_path / "x", text)
+        atomic_write(tmp_path / "x", text)
     assert (tmp_path / "x").read_text() == "two"

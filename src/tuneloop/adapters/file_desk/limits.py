@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tuneloop.errors import DataError
-from tuneloop.plain_files import MIB, fault_of
+from tuneloop.readable_files import MIB, fault_of
 
 MAX_FILE_BYTES = 32 * MIB
 MAX_ROWS = 20_001

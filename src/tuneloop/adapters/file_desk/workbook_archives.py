@@ -11,7 +11,7 @@ import zlib
 from pathlib import Path
 
 from tuneloop.errors import DataError
-from tuneloop.plain_files import MIB
+from tuneloop.readable_files import MIB
 
 MAX_MEMBERS = 500
 MAX_MEMBER_BYTES = 48 * MIB

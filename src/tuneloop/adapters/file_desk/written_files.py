@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable
 from pathlib import Path
 
+from tuneloop.files import atomic_write
 from tuneloop.review.rows import read_rows, write_rows
 
 WRITTEN = "written.jsonl"
@@ -29,7 +29,7 @@ def write_unless_changed(path: Path, make: Callable[[], bytes], *, meaning: str,
         number += 1
         target = path.with_stem(f"{path.stem}-{number}")
     content = make()
-    _write(target, content)
+    atomic_write(target, content)
     # Last: a kill before this line leaves a file that counts as somebody else's, and a fresh one beside it next time.
     known[target.name] = {"name": target.name, "meaning": meaning, "sha256": _sha256(content)}
     write_rows(notes / WRITTEN, known.values())
@@ -41,18 +41,7 @@ def keep_copy(path: Path, folder: Path) -> None:
     content = path.read_bytes()
     copy = folder / f"{_sha256(content)[:16]}{path.suffix.lower()}"
     if not copy.exists():
-        _write(copy, content)
-
-
-def _write(path: Path, content: bytes) -> None:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.new")
-    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
-    unfinished.replace(path)
+        atomic_write(copy, content)
 
 
 def _sha256(content: bytes) -> str:

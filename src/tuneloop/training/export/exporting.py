@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from tuneloop import __version__
 from tuneloop.errors import ModelError
-from tuneloop.folder_digests import contents_hash, file_digests
+from tuneloop.files import contents_hash, file_digests
 from tuneloop.results import TrainingReport
 from tuneloop.training.base_models import Origin, folder_hash, origin_of
 from tuneloop.training.export.card import model_card

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from safetensors.torch import load_file, save_file
 
+from tuneloop.files import atomic_path
+
 if TYPE_CHECKING:
     import torch
     from datasets import Dataset
@@ -32,7 +34,8 @@ class KeptReference:
         if not path.is_file():
             columns = self.reference(dataset, name, batch_size)
             if self.accelerator.is_main_process:
-                _save_whole(columns, path)
+                with atomic_path(path) as draft:
+                    save_file(columns, draft)
         else:
             columns = load_file(path)
         for column, values in columns.items():
@@ -46,10 +49,3 @@ class KeptReference:
         computed = super()._precompute_ref_logps(dataset, name, batch_size)  # type: ignore[misc]
         added = [column for column in computed.column_names if column not in dataset.column_names]
         return {column: torch.tensor(computed[column][:]) for column in added}
-
-
-def _save_whole(columns: dict[str, torch.Tensor], path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}-unfinished")
-    save_file(columns, unfinished)
-    unfinished.replace(path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tuneloop.files import atomic_path
 from tuneloop.records import content_hash
 
 
@@ -17,10 +18,8 @@ def write_sample(train_file: Path, rows: int, out: Path) -> Path:
     table = pyarrow.parquet.read_table(train_file)
     ids = table.column("id").to_pylist()
     first = sorted(range(len(ids)), key=lambda place: content_hash(["sample", ids[place]]))[:rows]
-    out.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = out.with_name(f".{out.name}-unfinished")
-    pyarrow.parquet.write_table(table.take(sorted(first)), unfinished)
-    unfinished.replace(out)
+    with atomic_path(out) as draft:
+        pyarrow.parquet.write_table(table.take(sorted(first)), draft)
     return out
 
 

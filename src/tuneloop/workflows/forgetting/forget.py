@@ -6,16 +6,16 @@ there that say what to look for in all other places.
 
 from __future__ import annotations
 
-import fcntl
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from tuneloop.errors import DataError
+from tuneloop.files import lock
 from tuneloop.registry.known_rounds import HashOf
 from tuneloop.tombstones import (
     add_entries,
@@ -251,10 +251,10 @@ def _require_gone(found: Forgetting, names: Names) -> None:
 
 @contextmanager
 def _alone(workspace: Path) -> Iterator[None]:
-    with (workspace / LOCK).open("a") as stream:
+    with ExitStack() as stack:
         try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+            stack.enter_context(lock(workspace / LOCK, timeout_seconds=0))
+        except TimeoutError:
             raise DataError("another `tuneloop forget` is at work in this workspace: wait for it") from None
         yield
 

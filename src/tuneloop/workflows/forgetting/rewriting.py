@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tuneloop.whole_files import force_to_disk
+from tuneloop.files import force_to_disk
 
 UNFINISHED = ".forgetting"
 """How the names of half-written files end; a killed run's are deleted by the next."""

@@ -12,7 +12,7 @@ import pytest
 
 from tests.tuneloop.training.export.test_merging import PROBES, make_adapter
 from tuneloop.errors import ModelError
-from tuneloop.folder_digests import contents_hash, file_digests
+from tuneloop.files import contents_hash, file_digests
 from tuneloop.recipes import Model, Training
 from tuneloop.results import Cost, TrainingReport
 from tuneloop.training.base_models import folder_hash, prepare_base

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tuneloop.folder_digests import changes, contents_hash, file_digests, folder_bytes
+from tuneloop.files import changes, contents_hash, file_digests, folder_bytes
 
 
 @pytest.fixture
