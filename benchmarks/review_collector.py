@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-from tuneloop.adapters.argilla_desk import ArgillaDesk
+from tuneloop.adapters.argilla.backend import ArgillaDesk
 from tuneloop.errors import ServiceError
 from tuneloop.review.collecting import collect
 

@@ -13,7 +13,7 @@ from typing import Any
 from benchmarks.review_items import DIMENSIONS, FORM, PEOPLE, SET, VECTOR, make_items
 from benchmarks.review_pages import at_work
 from benchmarks.review_server import ArgillaServer
-from tuneloop.adapters.argilla_desk import ArgillaDesk
+from tuneloop.adapters.argilla.backend import ArgillaDesk
 from tuneloop.ports import ReviewItem
 
 EXPORTED = 10_000

@@ -19,7 +19,7 @@ from benchmarks.review_collector import PSEUDONYM_KEY
 from benchmarks.review_inbox import Inbox
 from benchmarks.review_items import FORM, make_items, only_word
 from benchmarks.review_server import ArgillaServer
-from tuneloop.adapters.argilla_desk import ArgillaDesk
+from tuneloop.adapters.argilla.backend import ArgillaDesk
 from tuneloop.errors import ServiceError
 from tuneloop.ports import ReviewAnswer, ReviewItem
 

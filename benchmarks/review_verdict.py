@@ -13,7 +13,7 @@ from typing import Any
 
 from benchmarks.review_items import only_word
 from benchmarks.review_server import ArgillaServer
-from tuneloop.adapters.argilla_desk.texts import restored
+from tuneloop.adapters.argilla.questions import restored
 from tuneloop.ports import ReviewAnswer, ReviewItem
 from tuneloop.review.collecting import CORRECTIONS, PREFERENCES, RESPONSES, collect
 from tuneloop.review.rows import read_rows

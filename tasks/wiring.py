@@ -38,10 +38,10 @@ def traffic_file(recipe: str) -> Path:
 def review_desk(recipe: Recipe) -> ReviewDesk:
     """Where the recipe's answers are judged: an Argilla server, or files that need none."""
     if recipe.review.desk == "files":
-        from tuneloop.adapters.file_desk import FileDesk
+        from tuneloop.adapters.file_backend import FileDesk
 
         return FileDesk(workspace() / "review-files" / recipe.name, pseudonym_key=pseudonym_key(workspace()))
-    from tuneloop.adapters.argilla_desk import ArgillaDesk
+    from tuneloop.adapters.argilla.backend import ArgillaDesk
 
     here = settings()
     if here.argilla_url is None or here.argilla_api_key is None:

@@ -22,9 +22,8 @@ from typing import Any
 import httpx
 
 from examples.support_desk.judging import Judgement, judge, with_a_view_of_ones_own
-from tuneloop.adapters.argilla_desk.names import ANSWER, CORRECTION, ISSUES, PROMPT, RATING
-from tuneloop.adapters.argilla_desk.texts import restored
-from tuneloop.adapters.argilla_teams import ensure_annotator
+from tuneloop.adapters.argilla.questions import ANSWER, CORRECTION, ISSUES, PROMPT, RATING, restored
+from tuneloop.adapters.argilla.teams import ensure_annotator
 from tuneloop.errors import DataError, ServiceError
 
 ANNOTATORS = ("robin", "kim")

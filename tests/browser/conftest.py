@@ -13,8 +13,8 @@ from tests.browser.chromium import MISSING, chromium, program, window
 from tests.browser.mossgate import RECIPE, review_form, review_items
 from tests.browser.review_page import ReviewPage
 from tests.tuneloop.adapters.argilla_server import KEY, running_argilla
-from tuneloop.adapters.argilla_desk import ArgillaDesk
-from tuneloop.adapters.argilla_teams import ensure_annotator
+from tuneloop.adapters.argilla.backend import ArgillaDesk
+from tuneloop.adapters.argilla.teams import ensure_annotator
 from tuneloop.recipes import Recipe, load_recipe
 
 PASSWORD = "a-long-password"

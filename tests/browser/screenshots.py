@@ -18,8 +18,8 @@ from tests.browser.chromium import MISSING, chromium, program, window
 from tests.browser.mossgate import BARBECUE, CARD, HEATER
 from tests.browser.review_page import ReviewPage
 from tests.tuneloop.adapters.argilla_server import KEY, running_argilla
-from tuneloop.adapters.argilla_desk import ArgillaDesk
-from tuneloop.adapters.argilla_teams import invite
+from tuneloop.adapters.argilla.backend import ArgillaDesk
+from tuneloop.adapters.argilla.teams import invite
 from tuneloop.ports import ReviewItem
 from tuneloop.recipes import load_recipe
 

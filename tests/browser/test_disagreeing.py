@@ -11,8 +11,8 @@ from tests.browser.conftest import PASSWORD, Reviewer
 from tests.browser.mossgate import BARBECUE
 from tests.browser.review_page import ReviewPage
 from tests.tuneloop.adapters.argilla_server import KEY
-from tuneloop.adapters.argilla_desk import ArgillaDesk
-from tuneloop.adapters.argilla_teams import ensure_annotator
+from tuneloop.adapters.argilla.backend import ArgillaDesk
+from tuneloop.adapters.argilla.teams import ensure_annotator
 from tuneloop.ports import ReviewForm, ReviewItem
 from tuneloop.review.adjudication import mark_published, new_cases
 from tuneloop.review.collecting import collect, examined

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.browser import mossgate
 from tests.browser.conftest import Reviewer
 from tests.browser.mossgate import BARBECUE, CARD, HEATER
-from tuneloop.adapters.argilla_desk import ArgillaDesk
+from tuneloop.adapters.argilla.backend import ArgillaDesk
 
 
 def test_records_are_found_by_words_by_scores_and_by_likeness(reviewer: Reviewer) -> None:

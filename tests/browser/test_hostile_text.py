@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page, Request
 from tests.browser.chromium import window
 from tests.browser.review_page import ReviewPage
 from tests.tuneloop.adapters.argilla_server import KEY, OWNER, api
-from tuneloop.adapters.argilla_desk import ArgillaDesk
+from tuneloop.adapters.argilla.backend import ArgillaDesk
 from tuneloop.ports import ReviewForm, ReviewItem
 
 FORMATS, KINDS = ("plain", "markdown", "chat"), ("answers", "preference", "adjudication")

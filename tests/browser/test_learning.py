@@ -15,7 +15,7 @@ from tests.browser.conftest import Reviewer
 from tests.browser.mossgate import BARBECUE
 from tests.expectations.counting import WordCounter
 from tests.tuneloop.lineage.lineage_examples import HASHES, write_round
-from tuneloop.adapters.argilla_desk import ArgillaDesk
+from tuneloop.adapters.argilla.backend import ArgillaDesk
 from tuneloop.cli.app import app
 from tuneloop.data.snapshots import load_rows
 from tuneloop.recipes import Recipe

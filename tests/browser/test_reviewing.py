@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.browser import mossgate
 from tests.browser.conftest import Reviewer
 from tests.browser.mossgate import BARBECUE, HEATER
-from tuneloop.adapters.argilla_desk import ArgillaDesk
+from tuneloop.adapters.argilla.backend import ArgillaDesk
 
 
 def test_a_draft_is_taken_up_again_where_it_was_left(reviewer: Reviewer, desk: ArgillaDesk, review_set: str) -> None:

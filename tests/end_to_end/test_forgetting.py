@@ -18,7 +18,7 @@ from examples.support_desk.annotators import annotate
 from tests.end_to_end.test_whole_loop import ROOT, Project, write_recipe
 from tests.tuneloop.adapters.argilla_server import records, respond
 from tests.tuneloop.workflows.forgetting.walker import found_in
-from tuneloop.adapters.argilla_teams import ensure_annotator
+from tuneloop.adapters.argilla.teams import ensure_annotator
 from tuneloop.adapters.prefect_api import PrefectApi
 from tuneloop.drift.traffic import TrafficRow, append
 from tuneloop.registry.rounds import load_rounds

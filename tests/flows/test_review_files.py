@@ -11,8 +11,8 @@ import pytest
 import yaml
 
 from tests.flows.conftest import tiny_recipe
-from tests.tuneloop.adapters.file_desk.filling import fill
-from tuneloop.adapters.file_desk import FileDesk
+from tests.tuneloop.adapters.file_backend.filling import fill
+from tuneloop.adapters.file_backend import FileDesk
 from tuneloop.pseudonyms import pseudonym_key
 from tuneloop.registry.rounds import load_rounds
 from tuneloop.results import Round

@@ -15,9 +15,9 @@ from prefect.flow_engine import run_flow
 from prefect.states import Scheduled
 
 from tests.flows.conftest import tiny_recipe
-from tests.tuneloop.adapters.file_desk.filling import FORM, fill, item
+from tests.tuneloop.adapters.file_backend.filling import FORM, fill, item
 from tests.tuneloop.reports.examples import make_round
-from tuneloop.adapters.file_desk import FileDesk
+from tuneloop.adapters.file_backend import FileDesk
 from tuneloop.pseudonyms import pseudonym_key
 from tuneloop.registry.known_recipes import note_recipe
 from tuneloop.registry.rounds import save_round

@@ -7,9 +7,7 @@ import logging
 
 import uvicorn
 
-from tuneloop.adapters.answer_bursts import AnswerBursts
-from tuneloop.adapters.answer_listener import MOST_CONNECTIONS, listener
-from tuneloop.adapters.webhook_messages import WebhookGuard
+from tuneloop.adapters.answer_listener import MOST_CONNECTIONS, AnswerBursts, WebhookGuard, listener
 from tuneloop.cli.review_news import announce_answers
 from tuneloop.cli.wiring import layout_of
 from tuneloop.registry.known_recipes import known_recipes, recipe_of

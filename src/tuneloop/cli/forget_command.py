@@ -95,8 +95,8 @@ def _require_quiet(settings: Settings) -> None:
 
 
 def _names(workspace: Path) -> Names:
-    from tuneloop.adapters.argilla_teams import pseudonym
-    from tuneloop.adapters.file_desk.importing import reviewer_id
+    from tuneloop.adapters.argilla.teams import pseudonym
+    from tuneloop.adapters.file_backend.importing import reviewer_id
     from tuneloop.pseudonyms import pseudonym_key
     from tuneloop.training.base_models import folder_hash
     from tuneloop.workflows.forgetting.forget import Names

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from tuneloop.adapters.file_desk import FileDesk, Import
+    from tuneloop.adapters.file_backend import FileDesk, Import
     from tuneloop.settings import Settings
 
 SHOWN = 20
@@ -94,7 +94,7 @@ def _announce(settings: Settings, recipe: str, answers: int) -> None:
 
 
 def _desk(settings: Settings, recipe: str) -> FileDesk:
-    from tuneloop.adapters.file_desk import FileDesk
+    from tuneloop.adapters.file_backend import FileDesk
     from tuneloop.pseudonyms import pseudonym_key
 
     workspace = settings.workspace_path
@@ -103,7 +103,7 @@ def _desk(settings: Settings, recipe: str) -> FileDesk:
 
 def _desk_of(settings: Settings, file: Path) -> tuple[str, FileDesk]:
     """The recipe whose review set the file is a sheet of, and its desk."""
-    from tuneloop.adapters.file_desk import sets_in
+    from tuneloop.adapters.file_backend import sets_in
     from tuneloop.errors import DataError
 
     names = sets_in(file)

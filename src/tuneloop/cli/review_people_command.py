@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from tuneloop.adapters.argilla_teams import Invitation, Person, Removal
+    from tuneloop.adapters.argilla.teams import Invitation, Person, Removal
     from tuneloop.cli.wiring import ArgillaServer
 
 Username = Annotated[str, typer.Argument(metavar="NAME", help="The user name in Argilla.")]
@@ -39,7 +39,7 @@ def invite(
     An account that is there is let into the team and keeps its password, unless you ask for a new one: that ends the
     sessions and the API key which the old one opened. Somebody who was taken out of a team comes back the same way.
     """
-    from tuneloop.adapters.argilla_teams import invite as invite_to
+    from tuneloop.adapters.argilla.teams import invite as invite_to
     from tuneloop.cli.wiring import argilla_server
     from tuneloop.settings import Settings
 
@@ -88,8 +88,8 @@ def people(*, as_json: AsJson = False, force: Force = False) -> None:
     So a lead can go from a row's lineage to the person who wrote it. Names stay on this terminal: no log, report or
     row holds them.
     """
-    from tuneloop.adapters.argilla_teams import people as people_on
-    from tuneloop.adapters.argilla_teams import pseudonym
+    from tuneloop.adapters.argilla.teams import people as people_on
+    from tuneloop.adapters.argilla.teams import pseudonym
     from tuneloop.cli.wiring import argilla_server
     from tuneloop.pseudonyms import pseudonym_key
     from tuneloop.settings import Settings
@@ -124,7 +124,7 @@ def remove(name: Username, *, team: Team = DEFAULT_TEAM, as_json: AsJson = False
     a new password. No recipe lets them in again, whether it names them or is open to every user; an invitation does.
     Do not delete accounts in Argilla: that deletes their answers.
     """
-    from tuneloop.adapters.argilla_teams import remove as remove_from
+    from tuneloop.adapters.argilla.teams import remove as remove_from
     from tuneloop.cli.wiring import argilla_server
     from tuneloop.settings import Settings
 

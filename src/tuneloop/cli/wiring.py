@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import typer
 
-from tuneloop.adapters.argilla_webhooks import ensure_webhook
+from tuneloop.adapters.argilla.webhooks import ensure_webhook
 from tuneloop.adapters.prefect_api import PrefectApi
 from tuneloop.errors import ServiceError
 from tuneloop.settings import Settings

@@ -1,4 +1,4 @@
-from tuneloop.adapters.answer_bursts import RETRY_SECONDS, AnswerBursts
+from tuneloop.adapters.answer_listener import RETRY_SECONDS, AnswerBursts
 
 
 def bursts():

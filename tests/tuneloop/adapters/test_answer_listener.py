@@ -14,9 +14,15 @@ from hypothesis import strategies as st
 from standardwebhooks.webhooks import Webhook
 from starlette.testclient import TestClient
 
-from tuneloop.adapters.answer_bursts import AnswerBursts
-from tuneloop.adapters.answer_listener import LARGEST_BODY, listener
-from tuneloop.adapters.webhook_messages import REMEMBERED_SECONDS, WebhookGuard, WebhookRefused, review_set_in
+from tuneloop.adapters.answer_listener import (
+    LARGEST_BODY,
+    REMEMBERED_SECONDS,
+    AnswerBursts,
+    WebhookGuard,
+    WebhookRefused,
+    listener,
+    review_set_in,
+)
 from tuneloop.errors import ServiceError
 
 SECRET = base64.b64encode(b"s" * 32).decode()

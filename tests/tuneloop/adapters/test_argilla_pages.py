@@ -3,7 +3,7 @@
 import httpx
 import pytest
 
-from tuneloop.adapters.argilla_desk.pages import PAGE, records_in
+from tuneloop.adapters.argilla.records import PAGE, records_in
 from tuneloop.errors import ServiceError
 
 

@@ -7,8 +7,8 @@ import pytest
 from typer.testing import CliRunner
 
 from tests.tuneloop.adapters.argilla_server import KEY, api, records, respond
-from tuneloop.adapters.argilla_desk import ArgillaDesk
-from tuneloop.adapters.argilla_teams import ensure_annotator
+from tuneloop.adapters.argilla.backend import ArgillaDesk
+from tuneloop.adapters.argilla.teams import ensure_annotator
 from tuneloop.cli.app import app
 from tuneloop.errors import ServiceError
 from tuneloop.ports import ReviewForm, ReviewItem

@@ -9,8 +9,8 @@ from typing import ClassVar
 
 import pytest
 
-from tuneloop.adapters.argilla_webhooks import DESCRIPTION, ensure_webhook
-from tuneloop.adapters.webhook_messages import ANSWER_EVENTS
+from tuneloop.adapters.answer_listener import ANSWER_EVENTS
+from tuneloop.adapters.argilla.webhooks import DESCRIPTION, ensure_webhook
 from tuneloop.errors import ServiceError
 
 ADDRESS = "http://127.0.0.1:20005/argilla"

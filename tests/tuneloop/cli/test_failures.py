@@ -126,8 +126,8 @@ def test_up_on_a_read_only_disk_says_so(tmp_path: Path) -> None:
 )
 def test_review_import_onto_a_disk_without_room_says_so(tmp_path: Path, worsen: str, said: str) -> None:
     publish = (
-        "from pathlib import Path; from tests.tuneloop.adapters.file_desk.filling import FORM, item;"
-        "from tuneloop.adapters.file_desk import FileDesk; from tuneloop.pseudonyms import pseudonym_key;"
+        "from pathlib import Path; from tests.tuneloop.adapters.file_backend.filling import FORM, item;"
+        "from tuneloop.adapters.file_backend import FileDesk; from tuneloop.pseudonyms import pseudonym_key;"
         f"ws = Path('{tmp_path}/disk/ws'); desk = FileDesk(ws / 'review-files/tea', pseudonym_key=pseudonym_key(ws));"
         "desk.publish('tea-round-1', [item(1)], FORM)"
     )

@@ -9,8 +9,8 @@ import yaml
 from click.testing import Result
 from typer.testing import CliRunner
 
-from tests.tuneloop.adapters.file_desk.filling import FORM, fill, item
-from tuneloop.adapters.file_desk import FileDesk
+from tests.tuneloop.adapters.file_backend.filling import FORM, fill, item
+from tuneloop.adapters.file_backend import FileDesk
 from tuneloop.cli import review_files_command
 from tuneloop.cli.app import PlainErrors
 from tuneloop.pseudonyms import pseudonym_key

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tuneloop.adapters.argilla_teams import pseudonym
-from tuneloop.adapters.file_desk.importing import reviewer_id
+from tuneloop.adapters.argilla.teams import pseudonym
+from tuneloop.adapters.file_backend.importing import reviewer_id
 from tuneloop.pseudonyms import pseudonym_key
 from tuneloop.workflows.forgetting import Forgetting, carry_out, plan
 from tuneloop.workflows.forgetting.forget import Names

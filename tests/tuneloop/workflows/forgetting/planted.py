@@ -16,9 +16,9 @@ import pandas as pd
 from expectations.data_gate import prepare_data
 from tasks.data import feedback_sources
 from tests.expectations.counting import WordCounter
-from tests.tuneloop.adapters.file_desk.filling import fill
+from tests.tuneloop.adapters.file_backend.filling import fill
 from tests.tuneloop.reports.examples import make_round
-from tuneloop.adapters.file_desk import FileDesk
+from tuneloop.adapters.file_backend import FileDesk
 from tuneloop.drift.traffic import TrafficRow, append, read_since
 from tuneloop.errors import DataError
 from tuneloop.evaluation.answer_cache import AnswerCache, CachedAnswer

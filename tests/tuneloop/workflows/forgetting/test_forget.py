@@ -13,8 +13,8 @@ import pytest
 from tests.tuneloop.workflows.forgetting.forgetter import forget, look, names
 from tests.tuneloop.workflows.forgetting.planted import MARKERS, OTHER, USER, prepare
 from tests.tuneloop.workflows.forgetting.walker import found_in
-from tuneloop.adapters.argilla_teams import pseudonym
-from tuneloop.adapters.file_desk import FileDesk
+from tuneloop.adapters.argilla.teams import pseudonym
+from tuneloop.adapters.file_backend import FileDesk
 from tuneloop.data.snapshots import list_manifests, load_rows, read_quarantine
 from tuneloop.errors import DataError
 from tuneloop.lineage.tracing import trace_row

@@ -1,4 +1,4 @@
-"""Items as records, responses as answers, and forms: what needs no server. test_argilla_desk_live.py has the rest."""
+"""Items as records, responses as answers, and forms: what needs no server; the rest is beside."""
 
 import math
 
@@ -6,13 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuneloop.adapters.argilla_desk import ArgillaDesk
-from tuneloop.adapters.argilla_desk.forms import dataset_of, fields_of, metadata_of
-from tuneloop.adapters.argilla_desk.guidelines import SIGNS, guidelines_of, unwrapped
-from tuneloop.adapters.argilla_desk.questions import questions_of
-from tuneloop.adapters.argilla_desk.records import record_of
-from tuneloop.adapters.argilla_desk.responses import answer_of
-from tuneloop.adapters.argilla_desk.texts import defused, restored
+from tuneloop.adapters.argilla.backend import ArgillaDesk
+from tuneloop.adapters.argilla.forms import SIGNS, dataset_of, fields_of, guidelines_of, metadata_of, unwrapped
+from tuneloop.adapters.argilla.questions import defused, questions_of, restored
+from tuneloop.adapters.argilla.records import answer_of, record_of
 from tuneloop.errors import ServiceError
 from tuneloop.ports import ReviewForm, ReviewItem
 

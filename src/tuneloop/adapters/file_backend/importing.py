@@ -10,15 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from tuneloop.adapters.file_desk import columns
-from tuneloop.adapters.file_desk.cells import looks_alike, shown
-from tuneloop.adapters.file_desk.columns import Column
-from tuneloop.adapters.file_desk.csv_sheets import read_csv
-from tuneloop.adapters.file_desk.json_sheets import read_json
-from tuneloop.adapters.file_desk.kept_sets import KeptSet
-from tuneloop.adapters.file_desk.limits import require_readable
-from tuneloop.adapters.file_desk.sheet_rows import SheetRow
-from tuneloop.adapters.file_desk.workbooks import read_workbook
+from tuneloop.adapters.file_backend import sheets
+from tuneloop.adapters.file_backend.sheets import Column, SheetRow, looks_alike, shown
+from tuneloop.adapters.file_backend.stored_files import KeptSet
+from tuneloop.adapters.file_backend.text_sheets import read_csv, read_json
+from tuneloop.adapters.file_backend.workbooks import read_workbook, require_readable
 from tuneloop.errors import DataError
 from tuneloop.ports import ReviewAnswer, ReviewItem
 from tuneloop.review.collecting import FLAG, changed
@@ -76,7 +72,7 @@ def sets_in(path: Path) -> set[str]:
     Raises:
         DataError: it cannot be read.
     """
-    items = (row.cells.get(columns.ITEM, "") for row in read_sheet(path))
+    items = (row.cells.get(sheets.ITEM, "") for row in read_sheet(path))
     return {item.strip().rpartition("/")[0] for item in items if "/" in item}
 
 
@@ -105,7 +101,7 @@ def read_answers(
     for row in rows:
         if row.is_blank:
             continue
-        known = items.get(row.cells.get(columns.ITEM, "").strip())
+        known = items.get(row.cells.get(sheets.ITEM, "").strip())
         if known is None:
             report.faults.append(_unknown(row))
             continue
@@ -125,7 +121,7 @@ def read_answers(
 
 
 def _require_item_column(rows: Sequence[SheetRow]) -> None:
-    if rows and not any(columns.ITEM in row.cells for row in rows):
+    if rows and not any(sheets.ITEM in row.cells for row in rows):
         raise DataError(
             "no column `item`: is this a file of `tuneloop review export`? Its first row must keep the columns' names"
         )
@@ -136,7 +132,7 @@ def _unknown(row: SheetRow) -> Fault:
         column, text = next(iter(row.faults.items()))
         return Fault(row.number, column, text)
     return Fault(
-        row.number, columns.ITEM, "names no item of this recipe's review sets; copy the cell from a fresh export"
+        row.number, sheets.ITEM, "names no item of this recipe's review sets; copy the cell from a fresh export"
     )
 
 
@@ -145,22 +141,22 @@ class _RowReading:
 
     def __init__(self, row: SheetRow, kept: KeptSet, item: ReviewItem) -> None:
         self._row, self._kept, self._item = row, kept, item
-        self._asked = columns.asked_columns(kept.form)
+        self._asked = sheets.asked_columns(kept.form)
         self.faults: list[Fault] = []
 
     def answer(self, reviewer: str, key: bytes, now: str) -> ReviewAnswer | None:
         """None: nobody has filled it in, or something is wrong with it."""
-        names = {column.name for column in self._asked} - {columns.REVIEWER}
+        names = {column.name for column in self._asked} - {sheets.REVIEWER}
         if not any(self._row.cells.get(name, "").strip() or name in self._row.faults for name in names):
             return None
         said = {column.name: self._said(column) for column in self._asked}
-        is_discarded = bool(said[columns.DISCARD])
+        is_discarded = bool(said[sheets.DISCARD])
         if not is_discarded:
             self._miss(said)
         self._compare()
-        name = " ".join(said[columns.REVIEWER]) or reviewer
+        name = " ".join(said[sheets.REVIEWER]) or reviewer
         if not name.strip():
-            self._fault(columns.REVIEWER, "is empty: write who filled in the row, or import with --reviewer NAME")
+            self._fault(sheets.REVIEWER, "is empty: write who filled in the row, or import with --reviewer NAME")
         if any(not fault.is_kept for fault in self.faults):
             return None
         return self._answer(said, reviewer_id(name, key), now, is_discarded=is_discarded)
@@ -188,7 +184,7 @@ class _RowReading:
 
     def _miss(self, said: Mapping[str, tuple[str, ...]]) -> None:
         for column in self._asked:
-            is_pair = column.name != columns.PREFERRED or self._item.alternative is not None
+            is_pair = column.name != sheets.PREFERRED or self._item.alternative is not None
             has_fault = any(fault.column == column.name for fault in self.faults)
             if column.required and is_pair and not said[column.name] and not has_fault:
                 self._fault(
@@ -197,10 +193,10 @@ class _RowReading:
 
     def _compare(self) -> None:
         """What was published is what was judged: a changed cell is noticed, a mixed-up row refused."""
-        published = columns.shown_cells(self._item, self._kept.name, self._kept.form)
+        published = sheets.shown_cells(self._item, self._kept.name, self._kept.form)
         for name, text in published.items():
             cell = self._row.cells.get(name)
-            if name == columns.ITEM or cell is None or looks_alike(cell, text) or looks_alike(cell, shown(text)):
+            if name == sheets.ITEM or cell is None or looks_alike(cell, text) or looks_alike(cell, shown(text)):
                 continue
             if self._stands_elsewhere(name, cell):
                 self._fault(name, "belongs to another item: were the columns sorted apart? Sort whole rows only")
@@ -210,7 +206,7 @@ class _RowReading:
                 )
 
     def _stands_elsewhere(self, name: str, cell: str) -> bool:
-        others = (columns.shown_cells(item, self._kept.name, self._kept.form) for item in self._kept.items)
+        others = (sheets.shown_cells(item, self._kept.name, self._kept.form) for item in self._kept.items)
         return any(looks_alike(cell, other[name]) for other in others if other[name])
 
     def _answer(
@@ -220,9 +216,9 @@ class _RowReading:
             return next(iter(said.get(name, ())), None)
 
         item, form = self._item, self._kept.form
-        rating, flag, preferred = one(columns.RATING), one(columns.FLAGGED), one(columns.PREFERRED)
-        words = {name: word for name in (columns.FIT, columns.FAILURE, columns.SEVERITY) if (word := one(name))}
-        neither = {columns.VERDICT: columns.NEITHER} if preferred == columns.NEITHER else {}
+        rating, flag, preferred = one(sheets.RATING), one(sheets.FLAGGED), one(sheets.PREFERRED)
+        words = {name: word for name in (sheets.FIT, sheets.FAILURE, sheets.SEVERITY) if (word := one(name))}
+        neither = {sheets.VERDICT: sheets.NEITHER} if preferred == sheets.NEITHER else {}
         return ReviewAnswer(
             response_id=str(uuid.uuid5(_RESPONSES, f"{self._kept.name}/{item.id}/{reviewer}")),
             item_id=item.id,
@@ -237,8 +233,8 @@ class _RowReading:
             alternative=item.alternative,
             alternative_model=item.alternative_model,
             rating=int(rating) if rating else None,
-            issues=(*said.get(columns.ISSUES, ()), *([FLAG + flag] if flag else [])),
-            correction=changed(item.answer, one(columns.CORRECTION)),
+            issues=(*said.get(sheets.ISSUES, ()), *([FLAG + flag] if flag else [])),
+            correction=changed(item.answer, one(sheets.CORRECTION)),
             dimensions={name: int(value) for name in form.dimensions if (value := one(name))},
             preferred=_SIDES.get(preferred),
             labels={**item.labels, **words, **neither},

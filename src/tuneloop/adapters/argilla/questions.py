@@ -1,23 +1,69 @@
-"""What people are asked, by the kind of the review set, in the order in which it is asked."""
+"""What is asked about a record in Argilla, and the names by which answers are read back."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from tuneloop.adapters.argilla_connection import Json
-from tuneloop.adapters.argilla_desk.names import (
-    CORRECTION,
-    FAILURE,
-    FIT,
-    FLAGGED,
-    ISSUES,
-    NEITHER,
-    PREFERRED,
-    RATING,
-    SEVERITY,
-)
+from tuneloop.adapters.argilla.connection import Json
 from tuneloop.ports import ReviewForm, ReviewKind
+
+# They are what responses are read back by, so they stay as they are; titles may change, here and in Argilla's settings.
+
+
+PROMPT, ANSWER, ALTERNATIVE = "prompt", "answer", "alternative"
+SIDE_BY_SIDE = "answers"
+"""A field with both answers of a comparison, beside each other."""
+CONVERSATION = "conversation"
+"""A field with the message and the answer as a chat."""
+COMPARISONS: tuple[ReviewKind, ...] = ("preference", "adjudication")
+"""Kinds of sets with two answers to a message."""
+ORIGINAL, SAID = "original", "said"
+"""In adjudication: the model's own answer, and what the reviewers said of it."""
+
+RATING, ISSUES, CORRECTION, FLAGGED = "rating", "issues", "correction", "flag"
+PREFERRED, FIT, FAILURE, SEVERITY = "preferred", "fit", "failure", "severity"
+NEITHER, VERDICT = "neither", "verdict"
+
+MODEL, ALTERNATIVE_MODEL, VECTOR = "model", "alternative_model", "meaning"
+KIND, DIMENSIONS = "tuneloop_kind", "tuneloop_dimensions"
+"""Keys of a dataset's own metadata; sets of earlier versions have none and ask about answers."""
+
+REVIEWER = "reviewer_"
+"""Labels that start so are shown to adjudicators as text, in the order of their names."""
+HIDDEN = ("_", "chosen_by", "inclusion_probability")
+"""Labels that start so are for owners alone: who knows why an item was chosen expects something of it."""
+
+
+# Argilla 2.8 puts what a text or chat field holds into the page as HTML, with `use_markdown` off as well, and anything
+# that looks like an element into a frame that may run scripts with the reader's login. Its Markdown passes through a
+# sanitiser that lets `object`, `embed` and images load whatever they name, and reads prices as formulas. So no sign
+# that could begin an element, an entity, an image or a formula reaches the page in that role: an invisible sign
+# (U+2060, word joiner) stands behind it. A dollar would also mean something to JavaScript's `replace`, by which the
+# page fills the template of a custom field.
+
+
+JOINER = "\u2060"
+_BEFORE_BRACKET = rf"(?={JOINER}*\[)"
+_ACTIVE = re.compile(rf"[<&$]|!{_BEFORE_BRACKET}")
+_DEFUSED = re.compile(rf"([<&$]){JOINER}|(!){JOINER}{_BEFORE_BRACKET}")
+
+
+def defused(text: str) -> str:
+    """The text for Argilla's page. `restored` gives back exactly what went in, but for signs no database takes."""
+    return _ACTIVE.sub(rf"\g<0>{JOINER}", storable(text))
+
+
+def restored(text: str) -> str:
+    """A text of Argilla's as it was before `defused`; people who copy from the page bring the invisible sign along."""
+    return _DEFUSED.sub(r"\1\2", text)
+
+
+def storable(text: str) -> str:
+    """Half surrogates cannot be sent and PostgreSQL refuses the zero character; a model can write both."""
+    return text.encode(errors="replace").decode().replace("\x00", "\ufffd")
+
 
 PREFILLED: tuple[ReviewKind, ...] = ("answers", "drifted_slice", "data_sample")
 """Where the correction starts as the answer, so that people edit, not retype. Nothing else is ever suggested."""

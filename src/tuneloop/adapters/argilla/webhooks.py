@@ -6,8 +6,8 @@ from typing import Any
 
 import httpx
 
-from tuneloop.adapters.argilla_connection import service
-from tuneloop.adapters.webhook_messages import ANSWER_EVENTS
+from tuneloop.adapters.answer_listener import ANSWER_EVENTS
+from tuneloop.adapters.argilla.connection import service
 
 DESCRIPTION = "tuneloop: collect answers as they come"
 """How ours are told from other people's; a server has room for ten."""

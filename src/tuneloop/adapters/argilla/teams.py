@@ -17,7 +17,7 @@ from typing import Literal
 
 import httpx
 
-from tuneloop.adapters.argilla_connection import Json, connect, items_at, service
+from tuneloop.adapters.argilla.connection import Json, connect, items_at, service
 from tuneloop.errors import ServiceError
 
 log = logging.getLogger(__name__)

@@ -9,14 +9,11 @@ from typing import Any
 
 import httpx
 
-from tuneloop.adapters.argilla_connection import Json, connect, items_at, service
-from tuneloop.adapters.argilla_desk.forms import dataset_of, fields_of, metadata_of, vectors_of
-from tuneloop.adapters.argilla_desk.names import CORRECTION
-from tuneloop.adapters.argilla_desk.pages import records_in
-from tuneloop.adapters.argilla_desk.questions import questions_of
-from tuneloop.adapters.argilla_desk.records import record_of
-from tuneloop.adapters.argilla_desk.responses import answer_of, kind_of
-from tuneloop.adapters.argilla_teams import (
+from tuneloop.adapters.argilla.connection import Json, connect, items_at, service
+from tuneloop.adapters.argilla.forms import dataset_of, fields_of, metadata_of, vectors_of
+from tuneloop.adapters.argilla.questions import CORRECTION, questions_of
+from tuneloop.adapters.argilla.records import answer_of, kind_of, record_of, records_in
+from tuneloop.adapters.argilla.teams import (
     ADJUDICATION,
     TEAM,
     let_adjudicate,

@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from tuneloop.adapters.file_desk import FileDesk
+from tuneloop.adapters.file_backend import FileDesk
 from tuneloop.ports import ReviewForm, ReviewItem
 
 KEY = b"k" * 32

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.tuneloop.adapters.file_desk.filling import FORM, Formula, desk_in, fill, item, sheet
-from tests.tuneloop.adapters.file_desk.typed import typed
+from tests.tuneloop.adapters.file_backend.filling import FORM, Formula, desk_in, fill, item, sheet
+from tests.tuneloop.adapters.file_backend.typed import typed
 from tuneloop.errors import DataError
 from tuneloop.ports import ReviewForm
 

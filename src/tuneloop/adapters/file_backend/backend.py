@@ -10,14 +10,19 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from tuneloop.adapters.file_desk.cells import shown
-from tuneloop.adapters.file_desk.columns import REVIEWER, asked_columns, shown_cells, shown_columns
-from tuneloop.adapters.file_desk.csv_sheets import csv_text
-from tuneloop.adapters.file_desk.importing import Import, read_answers, read_sheet
-from tuneloop.adapters.file_desk.json_sheets import json_text
-from tuneloop.adapters.file_desk.kept_sets import KeptSet, keep_set, load_set, load_sets, with_missing
-from tuneloop.adapters.file_desk.workbooks import workbook
-from tuneloop.adapters.file_desk.written_files import keep_copy, write_unless_changed
+from tuneloop.adapters.file_backend.importing import Import, read_answers, read_sheet
+from tuneloop.adapters.file_backend.sheets import REVIEWER, asked_columns, shown, shown_cells, shown_columns
+from tuneloop.adapters.file_backend.stored_files import (
+    KeptSet,
+    keep_copy,
+    keep_set,
+    load_set,
+    load_sets,
+    with_missing,
+    write_unless_changed,
+)
+from tuneloop.adapters.file_backend.text_sheets import csv_text, json_text
+from tuneloop.adapters.file_backend.workbooks import workbook
 from tuneloop.ports import ReviewAnswer, ReviewForm, ReviewItem, SetProgress
 from tuneloop.records import content_hash
 from tuneloop.review.rows import locked, read_rows, write_rows

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuneloop.adapters.file_desk.cells import (
+from tuneloop.adapters.file_backend.sheets import (
     CUT,
     LONGEST,
     for_workbook,

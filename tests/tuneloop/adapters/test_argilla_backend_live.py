@@ -6,10 +6,10 @@ import pytest
 
 from examples.support_desk.annotators import GOLD, annotate
 from tests.tuneloop.adapters.argilla_server import KEY, api, records, respond, seen
-from tuneloop.adapters.argilla_desk import ArgillaDesk
-from tuneloop.adapters.argilla_desk.guidelines import guidelines_of
-from tuneloop.adapters.argilla_desk.names import KIND
-from tuneloop.adapters.argilla_teams import ensure_annotator
+from tuneloop.adapters.argilla.backend import ArgillaDesk
+from tuneloop.adapters.argilla.forms import guidelines_of
+from tuneloop.adapters.argilla.questions import KIND
+from tuneloop.adapters.argilla.teams import ensure_annotator
 from tuneloop.errors import ServiceError
 from tuneloop.ports import ReviewForm, ReviewItem
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.hostile.sheets import ROW, SHEETS, workbook
-from tuneloop.adapters.file_desk.importing import read_sheet
-from tuneloop.adapters.file_desk.limits import MAX_COLUMNS, MAX_ROW_CHARACTERS, MAX_ROWS
+from tuneloop.adapters.file_backend.importing import read_sheet
+from tuneloop.adapters.file_backend.workbooks import MAX_COLUMNS, MAX_ROW_CHARACTERS, MAX_ROWS
 from tuneloop.errors import DataError
 
 

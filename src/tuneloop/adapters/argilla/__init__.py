@@ -1,0 +1,1 @@
+"""Argilla: where reviewers answer, their accounts and its webhooks."""
