@@ -21,7 +21,7 @@ from tuneloop.evaluation.language_model import LanguageModel
 from tuneloop.evaluation.own_answers import log_probabilities
 from tuneloop.recipes import load_recipe
 from tuneloop.records import Message, Record
-from tuneloop.review.comparing import differences
+from tuneloop.review.sampling import differences
 from tuneloop.training.base_models import folder_hash, prepare_base
 from tuneloop.training.fine_tuning import fine_tune
 

@@ -24,8 +24,7 @@ from tuneloop.data.facts import Facts
 from tuneloop.data.forgotten import without_forgotten
 from tuneloop.data.near_duplicates import normalise
 from tuneloop.data.reading import read_sources
-from tuneloop.data.relation_columns import RELATION_COLUMNS, relation_columns
-from tuneloop.data.relations import Relations, question, relate
+from tuneloop.data.relations import RELATION_COLUMNS, Relations, question, relate, relation_columns
 from tuneloop.data.row_verdicts import read_row_verdicts
 from tuneloop.data.slices import slice_values
 from tuneloop.data.splitting import stable_sample

@@ -19,7 +19,7 @@ from expectations.one_split_per_cluster import ExpectOneSplitPerCluster
 from expectations.plain_text import ExpectPlainText
 from expectations.row_findings import ExpectAnswerAsAgreed, ExpectNoDuplicate, ExpectNoProblem, ExpectWorthLearning
 from expectations.severities import expect, severities
-from tuneloop.data.relation_columns import RELATION_COLUMNS
+from tuneloop.data.relations import RELATION_COLUMNS
 from tuneloop.data.text_marks import UNKNOWN_LANGUAGE
 from tuneloop.recipes import Checks, Data
 
@@ -62,7 +62,7 @@ def row_expectations(data: Data, max_tokens: int | None) -> list[Any]:
 
 def relation_suite(data: Data) -> gx.ExpectationSuite:
     """What is expected of rows against each other; over the columns of
-    `tuneloop.data.relation_columns.relation_columns`.
+    `tuneloop.data.relations.relation_columns`.
     """
     own = severities(data.checks)
     duplicates = [expect(ExpectNoDuplicate, column, kind, own[kind]) for kind, column in RELATION_COLUMNS.items()]

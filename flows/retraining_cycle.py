@@ -31,7 +31,7 @@ from tasks.training import base_model, start_of, trained_model, training_key
 from tuneloop.files import file_digests
 from tuneloop.recipes import Recipe
 from tuneloop.registry.environment import environment_of
-from tuneloop.registry.known_recipes import note_recipe
+from tuneloop.registry.known_rounds import note_recipe
 from tuneloop.registry.rounds import begin_round, find_round, load_rounds, one_turn_at_a_time, served_by
 from tuneloop.registry.sealed_folders import seal_folders
 from tuneloop.registry.verdict_signature import signing_key

@@ -17,7 +17,7 @@ from tuneloop.pseudonyms import pseudonym_key
 from tuneloop.recipes import Recipe
 from tuneloop.results import FeedbackReport
 from tuneloop.review.collecting import collect
-from tuneloop.review.set_names import is_set_of
+from tuneloop.review.review_sets import is_set_of
 from tuneloop.workflows.accepted_answers import accept_answers
 
 

@@ -19,8 +19,7 @@ from tuneloop.data.snapshots import load_manifest
 from tuneloop.recipes import Recipe, Source
 from tuneloop.reports.data.tables import artifact_markdown, funnel_rows
 from tuneloop.results import DataReport
-from tuneloop.review.accepting import ACCEPTED
-from tuneloop.review.collecting import CORRECTIONS, PREFERENCES, ROW_VERDICTS, THUMBS
+from tuneloop.review.collecting import ACCEPTED, CORRECTIONS, PREFERENCES, ROW_VERDICTS, THUMBS
 from tuneloop.tombstones import FILE as TOMBSTONES
 
 

@@ -16,8 +16,8 @@ from tuneloop.evaluation.judge.pairs import read_pairs
 from tuneloop.evaluation.people import people_on
 from tuneloop.recipes import Judge, Recipe
 from tuneloop.results import EvaluationReport, JudgeAgreement, Opinion
+from tuneloop.review.agreement import keep_judge_agreement
 from tuneloop.review.collecting import COMPARISONS, PREFERENCES, RATINGS
-from tuneloop.review.judge_agreement import keep_judge_agreement
 from tuneloop.review.rows import read_rows
 
 

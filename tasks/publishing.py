@@ -22,8 +22,7 @@ from tuneloop.ports import ReviewForm, ReviewKind
 from tuneloop.recipes import Recipe, Strategy
 from tuneloop.registry.rounds import load_rounds, other_model, reviewed_model
 from tuneloop.results import DataReport, DriftReport, ReviewReport, Round
-from tuneloop.review.review_sets import ReviewSet
-from tuneloop.review.set_names import data_set, drift_set, round_set
+from tuneloop.review.review_sets import ReviewSet, data_set, drift_set, round_set
 
 DEFAULT_GUIDELINES = "Rate each answer, and correct it where you would have written something else."
 OF_ROUNDS: tuple[ReviewKind, ...] = ("answers", "preference", "red_team")

@@ -16,15 +16,13 @@ from tasks.outages import PAUSES_SECONDS, RETRIES
 from tuneloop.errors import ServiceError
 from tuneloop.recipes import Recipe
 from tuneloop.registry.champion import examine, require_agreement, require_champion
-from tuneloop.registry.model_versions import round_of
+from tuneloop.registry.model_versions import lost_of, round_of, version_tags
 from tuneloop.registry.promotion_checks import StaleVerdict, check_same_verdict
 from tuneloop.registry.promotions import decline as decline_version
 from tuneloop.registry.promotions import mark_registered
 from tuneloop.registry.promotions import promote as promote_version
-from tuneloop.registry.registered import lost_of
 from tuneloop.registry.rounds import load_rounds
 from tuneloop.registry.summary import summarise
-from tuneloop.registry.tags import version_tags
 from tuneloop.registry.verdict_signature import signature_tags, signing_key
 from tuneloop.results import Approval, EvaluationReport, Metric, Round, Verdict
 from tuneloop.training.export.served import artefact_hash

@@ -21,9 +21,8 @@ from tuneloop.evaluation.metrics import MetricOptions, lower_is_better, score, w
 from tuneloop.evaluation.own_answers import log_probabilities
 from tuneloop.recipes import Recipe, Strategy
 from tuneloop.records import Message
-from tuneloop.review.comparing import differences
 from tuneloop.review.review_sets import prompt_hash
-from tuneloop.review.sampling import Pool, Vectors
+from tuneloop.review.sampling import Pool, Vectors, differences
 from tuneloop.training.export.served import require_hash
 
 MAX_REFERENCE_ROWS = 2000

@@ -20,9 +20,8 @@ from tasks.review_gold import hidden_gold
 from tasks.review_items import Occasion, compared, in_blind_order, item_of, labelled, model_name
 from tasks.review_prompts import open_prompts, tested_prompts, unlike_tests
 from tuneloop.ports import ReviewItem
-from tuneloop.review.comparing import differences
 from tuneloop.review.review_sets import ReviewSet, prompt_hash
-from tuneloop.review.sampling import Pool, Sample, Vectors, choose, draw_pool
+from tuneloop.review.sampling import Pool, Sample, Vectors, choose, differences, draw_pool
 
 POOL_TIMES_BUDGET = 4
 """So many prompts are answered for each that is chosen: the more, the worse are the worst of them, and the longer it

@@ -8,11 +8,10 @@ from tasks.review_answers import DIFFERENCE, text_scores, vectors_of
 from tasks.review_items import Occasion, compared, is_swapped, item_of, model_name
 from tasks.review_prompts import clusters_of, gold_of
 from tuneloop.ports import ReviewItem, ReviewKind
-from tuneloop.review.comparing import differences
 from tuneloop.review.gold import GoldItem, disguise, gold_count, gold_row, item_id, pick_gold
-from tuneloop.review.open_prompts import open_positions
 from tuneloop.review.review_sets import GOLD
 from tuneloop.review.rows import read_rows
+from tuneloop.review.sampling import differences, open_positions
 
 WITH_GOLD: frozenset[ReviewKind] = frozenset({"answers", "preference", "drifted_slice"})
 

@@ -14,10 +14,9 @@ from tasks.review_answers import Model
 from tuneloop.ports import ReviewItem, ReviewKind
 from tuneloop.recipes import Recipe, Strategy
 from tuneloop.records import content_hash
-from tuneloop.review.comparing import stands_second
 from tuneloop.review.gold import SCORE_DIGITS, item_id
 from tuneloop.review.review_sets import ReviewSets
-from tuneloop.review.sampling import Chosen
+from tuneloop.review.sampling import Chosen, stands_second
 
 MODEL_CHARACTERS = 12
 """Items name their model by so much of its hash."""

@@ -22,8 +22,8 @@ from tuneloop.pseudonyms import pseudonym_key
 from tuneloop.recipes import Recipe
 from tuneloop.records import Message, Record
 from tuneloop.review.gold import GoldItem, read_gold
-from tuneloop.review.open_prompts import Clusters, open_positions
 from tuneloop.review.review_sets import ReviewSets, prompt_hash
+from tuneloop.review.sampling import Clusters, open_positions
 
 MAX_WAITING = 2000
 """So many of the newest prompts are what a random share stands for."""

@@ -16,14 +16,13 @@ from tuneloop.reports import review as tables
 from tuneloop.reports.markdown import code, plain, table
 from tuneloop.reports.review import write_review_page
 from tuneloop.results import ReviewSummary
-from tuneloop.review.accepting import ACCEPTED
 from tuneloop.review.adjudication import unpublished
-from tuneloop.review.collecting import Examined, examined
-from tuneloop.review.judge_agreement import read_judge_agreement
+from tuneloop.review.agreement import read_judge_agreement
+from tuneloop.review.collecting import ACCEPTED, Examined, examined
 from tuneloop.review.ledger import read_ledger
 from tuneloop.review.outputs import DERIVED
+from tuneloop.review.review_sets import is_set_of
 from tuneloop.review.rows import read_rows
-from tuneloop.review.set_names import is_set_of
 from tuneloop.review.summary import summarise
 
 

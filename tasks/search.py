@@ -31,8 +31,8 @@ from tuneloop.results.search import (
 from tuneloop.training.base_models import folder_hash
 from tuneloop.training.fine_tuning import fine_tune
 from tuneloop.training.search import learning_curve
+from tuneloop.training.search.learning_curve import count_rows, write_sample
 from tuneloop.training.search.row_losses import RowLosses, compare, row_losses
-from tuneloop.training.search.samples import count_rows, write_sample
 from tuneloop.training.search.searching import Searcher, kept_loss
 from tuneloop.training.search.space import changed, with_values
 

@@ -19,7 +19,7 @@ from prefect.runtime import deployment, flow_run
 from tasks import wiring
 from tasks.outages import PAUSES_SECONDS, RETRIES
 from tuneloop.recipes import Recipe
-from tuneloop.registry.known_recipes import known_recipes
+from tuneloop.registry.known_rounds import known_recipes
 from tuneloop.registry.rounds import load_rounds
 from tuneloop.results import FeedbackReport
 from tuneloop.review.enough_feedback import cause_for_a_turn

@@ -7,7 +7,7 @@ import pytest
 
 from expectations.sft_suite import relation_suite, row_suite
 from expectations.validating import Finding, validate
-from tuneloop.data.relation_columns import RELATION_COLUMNS
+from tuneloop.data.relations import RELATION_COLUMNS
 from tuneloop.recipes import Checks, Data, Source
 from tuneloop.severities import DEFAULTS
 

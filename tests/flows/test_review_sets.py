@@ -23,9 +23,9 @@ from tuneloop.errors import ServiceError
 from tuneloop.ports import ReviewForm, ReviewItem
 from tuneloop.registry.rounds import load_rounds
 from tuneloop.results import Round
-from tuneloop.review.comparing import stands_second
 from tuneloop.review.review_sets import ReviewSet, ReviewSets, prompt_hash
 from tuneloop.review.rows import read_rows
+from tuneloop.review.sampling import stands_second
 
 NAME = "tiny-review"
 BUDGET = 6

@@ -19,7 +19,7 @@ from tests.tuneloop.adapters.file_backend.filling import FORM, fill, item
 from tests.tuneloop.reports.examples import make_round
 from tuneloop.adapters.file_backend import FileDesk
 from tuneloop.pseudonyms import pseudonym_key
-from tuneloop.registry.known_recipes import note_recipe
+from tuneloop.registry.known_rounds import note_recipe
 from tuneloop.registry.rounds import save_round
 from tuneloop.results import ReviewReport
 

@@ -10,7 +10,7 @@ import uvicorn
 from tuneloop.adapters.answer_listener import MOST_CONNECTIONS, AnswerBursts, WebhookGuard, listener
 from tuneloop.cli.review_news import announce_answers
 from tuneloop.cli.wiring import layout_of
-from tuneloop.registry.known_recipes import known_recipes, recipe_of
+from tuneloop.registry.known_rounds import known_recipes, recipe_of
 from tuneloop.settings import Settings
 from tuneloop.stack.local_ports import HOST
 from tuneloop.stack.state import load_state

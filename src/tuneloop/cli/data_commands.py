@@ -16,7 +16,7 @@ from tuneloop.errors import DataError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from tuneloop.lineage.data_lineage import Lineage
+    from tuneloop.lineage.lineage_rows import Lineage
     from tuneloop.records import Record, Rejection
     from tuneloop.results import DataManifest
 
@@ -146,7 +146,7 @@ def _stories(folder: Path, name: str) -> list[Lineage]:
         DataError: no row of this version has the id.
     """
     from tuneloop.data.snapshots import load_clusters, read_quarantine, splits_in, stream_rows
-    from tuneloop.lineage.data_lineage import kept_row, named, set_aside_row
+    from tuneloop.lineage.lineage_rows import kept_row, named, set_aside_row
 
     found = []
     for split in splits_in(folder):

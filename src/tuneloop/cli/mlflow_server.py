@@ -16,7 +16,7 @@ import uvicorn
 from tuneloop.stack.access_control import AccessControl
 from tuneloop.stack.environment import MLFLOW_LOGIN
 from tuneloop.stack.local_ports import HOST
-from tuneloop.stack.mlflow_routes import MLFLOW_ROUTES
+from tuneloop.stack.routes import MLFLOW_ROUTES
 
 GRACE_SECONDS = 3
 

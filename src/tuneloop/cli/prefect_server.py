@@ -14,7 +14,7 @@ from uvicorn.importer import import_from_string
 
 from tuneloop.stack.access_control import AccessControl
 from tuneloop.stack.local_ports import HOST
-from tuneloop.stack.prefect_routes import PREFECT_ROUTES
+from tuneloop.stack.routes import PREFECT_ROUTES
 from tuneloop.stack.websocket_login import WebsocketLogin
 
 APPLICATION = "prefect.server.api.server:create_app"

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from tuneloop.stack.health import ServiceStatus
+from tuneloop.stack.examination import ServiceStatus
 
 COLOURS = {"healthy": "green", "starting": "yellow", "unhealthy": "red", "failed": "red", "stopped": "dim"}
 

@@ -13,9 +13,9 @@ from tuneloop.errors import DataError, TrainingError
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from tuneloop.lineage.data_diff import Difference
     from tuneloop.lineage.repetition_checks import Finding, HashNow
     from tuneloop.lineage.reproduction import Reproduction
-    from tuneloop.lineage.run_differences import Difference
     from tuneloop.recipes import Recipe
     from tuneloop.registry.known_rounds import KnownRounds
     from tuneloop.registry.past_runs import PastRun
@@ -74,9 +74,9 @@ def _checked(
     settings: Settings, known: KnownRounds, past: PastRun, spec: Recipe
 ) -> tuple[Reproduction, TrainingCall | None]:
     """What the repetition rests on, and the call that makes it; no call where something is missing."""
+    from tuneloop.lineage.data_diff import environment_differences
     from tuneloop.lineage.repetition_checks import check_base, check_data, check_environment, check_key
     from tuneloop.lineage.reproduction import Reproduction
-    from tuneloop.lineage.run_differences import environment_differences
     from tuneloop.registry.environment import environment_of
     from tuneloop.training.base_models import folder_hash, prepare_base
     from tuneloop.training.identity import training_key
@@ -140,8 +140,8 @@ def _repeated(
     tolerance: float | None,
 ) -> Reproduction:
     from tuneloop.cli.training_display import progress_line
+    from tuneloop.lineage.data_diff import chosen_differences
     from tuneloop.lineage.reproduction import TOLERANCE, compare, write_reproduction
-    from tuneloop.lineage.run_differences import chosen_differences
     from tuneloop.training.launching import carry_out
 
     with progress_line(console, call.config.epochs) as on_progress:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tuneloop.cli.wiring import prefect_api
 from tuneloop.errors import ServiceError
-from tuneloop.registry.known_recipes import known_recipes
+from tuneloop.registry.known_rounds import known_recipes
 from tuneloop.settings import Settings
 
 ANSWERED_EVENT = "tuneloop.review.answered"

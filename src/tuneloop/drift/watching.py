@@ -9,8 +9,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
 
-from tuneloop.drift.detection import Comparison, compare
-from tuneloop.drift.terms import nearest_terms
+from tuneloop.drift.detection import Comparison, compare, nearest_terms
 from tuneloop.drift.traffic import TrafficRow, read_since
 from tuneloop.errors import DataError
 from tuneloop.files import atomic_write

@@ -14,8 +14,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from tuneloop.errors import DataError
-from tuneloop.lineage.data_lineage import Lineage
-from tuneloop.lineage.lineage_rows import all_rows, reviewed_rows, splits_of
+from tuneloop.lineage.lineage_rows import Lineage, all_rows, reviewed_rows, splits_of
 from tuneloop.registry.known_rounds import HashOf, KnownRounds, lines_with
 from tuneloop.results import DataManifest, Origin, Round, Verdict
 

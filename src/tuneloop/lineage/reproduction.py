@@ -9,8 +9,8 @@ from typing import Literal
 
 from tuneloop.errors import ModelError
 from tuneloop.files import atomic_write
+from tuneloop.lineage.data_diff import Difference
 from tuneloop.lineage.repetition_checks import Finding, Part
-from tuneloop.lineage.run_differences import Difference
 from tuneloop.lineage.weights import WeightDifference, weight_difference
 from tuneloop.results import LossPoint, TrainingReport
 

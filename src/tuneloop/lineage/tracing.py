@@ -1,17 +1,52 @@
-"""Where a row, a reviewer's word or a source's file went: the data versions that hold it, and the models they made."""
+"""Trace a reviewer's or a source's rows to the models that were trained on them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from tuneloop.errors import DataError
-from tuneloop.lineage.data_lineage import Lineage
+from tuneloop.files import read_jsonl
 from tuneloop.lineage.lineage import ModelName, Part, manifest_of, model_name
-from tuneloop.lineage.lineage_rows import rows_of_id, rows_of_reviewer, set_aside, set_aside_in, splits_of
-from tuneloop.lineage.review_changes import present_words, what_changed
+from tuneloop.lineage.lineage_rows import Lineage, rows_of_id, rows_of_reviewer, set_aside, set_aside_in, splits_of
 from tuneloop.registry.known_rounds import KnownRounds, lines_with
 from tuneloop.results import Origin
+
+FILES = ("corrections.jsonl", "preferences.jsonl", "thumbs.jsonl", "row_verdicts.jsonl")
+"""What feedback becomes, in the folder of each recipe."""
+
+TAKEN_BACK = "taken back since: the next data version has it no more"
+
+
+def present_words(workspace: Path) -> dict[str, list[Mapping[str, Any]]] | None:
+    """Row id -> who says so today, and when; None where no feedback is kept here."""
+    files = [file for name in FILES for file in sorted(workspace.glob(f"feedback/*/{name}"))]
+    if not files:
+        return None
+    found: dict[str, list[Mapping[str, Any]]] = {}
+    for row in _rows(files):
+        found.setdefault(str(row.get("row") or row.get("id")), []).append(row.get("extra") or {})
+    return found
+
+
+def what_changed(row: Lineage, present: Mapping[str, list[Mapping[str, Any]]]) -> str | None:
+    """What became of a reviewed row's words after its data version was made; None: nothing, or it is no such row."""
+    if "reviewer" not in row.review:
+        return None
+    said = present.get(row.id, [])
+    was = row.review.get("response_id"), row.review.get("reviewed_at") or row.created_at
+    if any(was == (now.get("response_id") if was[0] else None, now.get("reviewed_at")) for now in said):
+        return None
+    if not said:
+        return TAKEN_BACK
+    return f"replaced since: {said[0].get('reviewer')} answered anew on {str(said[0].get('reviewed_at'))[:16]}"
+
+
+def _rows(files: Iterable[Path]) -> Iterable[Mapping[str, Any]]:
+    for file in files:
+        yield from read_jsonl(file)
+
 
 BLOCKED = "blocked-"
 """How the files of rows begin that were refused as a whole, see `expectations.data_gate`."""

@@ -1,25 +1,81 @@
-"""Which model is the champion: the sealed audit trail says it, and nothing else.
-
-The registry's alias, tags and signature, and the files on the disk are held against the trail whenever the champion is
-read. Where they differ nothing is evaluated, exported or promoted until a person has looked.
-"""
+"""The champion: what the sealed trail says it is, and how it is changed whole or not at all."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from tuneloop.errors import TuneloopError
 from tuneloop.files import DigestsOf, file_digests
 from tuneloop.ports import ModelVersion, Registry
 from tuneloop.registry.audit_trail import AuditTrail, Entry
-from tuneloop.registry.changes import ANCHOR_TAG, CHAMPION, heal
+from tuneloop.registry.model_versions import changed_tags, version_tags
 from tuneloop.registry.rounds import load_rounds
 from tuneloop.registry.sealed_folders import HashOf, folder_faults, folders_hash
-from tuneloop.registry.tags import changed_tags, version_tags
 from tuneloop.registry.verdict_signature import signing_key, standing, verdict_hash
 from tuneloop.results import Round
+
+# The intent goes to the audit trail first. Moving the alias `champion` is the moment from which the change holds; all
+# else follows from the intent and can be repeated. So whoever comes after a killed process sees from the alias whether
+# to finish the change or to give it up, and does so before anything else. A difference between registry and trail that
+# no sealed intent explains is not such a change: see tuneloop.registry.champion.
+
+
+CHAMPION, PREVIOUS, CANDIDATE, CHALLENGER = "champion", "previous", "candidate", "challenger"
+ANCHOR_TAG = "promotion_seal"
+"""Tag of a version: seal of the intent that last made it the champion, so that a shortened trail shows."""
+
+
+def aliases_of(versions: Sequence[ModelVersion]) -> dict[str, str]:
+    return {alias: v.version for v in versions for alias in v.aliases}
+
+
+def carry_out(registry: Registry, trail: AuditTrail, **intent: Any) -> Entry:
+    """Write the intent, move the alias, and all that follows; returns the last line."""
+    entry = trail.append(step="intent", **intent)
+    registry.set_alias(trail.recipe, CHAMPION, entry.to_version)
+    return _settle(registry, trail, entry)
+
+
+def heal(registry: Registry, trail: AuditTrail) -> Entry | None:
+    """End a change that a killed process began: finish it if it took effect (the line is returned), else give it up.
+
+    Nothing is done about an intent in a trail that does not hold together: anyone may have written it.
+    """
+    entries = trail.entries()
+    if not entries or entries[-1].step != "intent" or trail.faults(entries):
+        return None
+    intent = entries[-1]
+    if aliases_of(registry.versions(trail.recipe)).get(CHAMPION) == intent.to_version:
+        return _settle(registry, trail, intent)
+    _end(trail, intent, "abandoned")
+    return None
+
+
+def _settle(registry: Registry, trail: AuditTrail, intent: Entry) -> Entry:
+    """All that follows once `champion` is where it belongs; may be repeated."""
+    versions = registry.versions(trail.recipe)
+    there = {v.version for v in versions}
+    registry.set_alias(trail.recipe, PREVIOUS, intent.previous_version if intent.previous_version in there else None)
+    aliases = aliases_of(versions)
+    for name in (CANDIDATE, CHALLENGER):
+        if intent.to_version is not None and aliases.get(name) == intent.to_version:
+            registry.set_alias(trail.recipe, name, None)
+    if intent.to_version is not None:
+        registry.set_tags(trail.recipe, intent.to_version, {ANCHOR_TAG: intent.seal})
+    return _end(trail, intent, "done")
+
+
+def _end(trail: AuditTrail, intent: Entry, step: str) -> Entry:
+    same = intent.model_dump(exclude={"number", "at", "recipe", "step", "intent", "format", "before", "seal"})
+    return trail.append(**same, step=step, intent=intent.number)
+
+
+# The registry's alias, tags and signature, and the files on the disk are held against the trail whenever the champion
+# is read. Where they differ nothing is evaluated, exported or promoted until a person has looked.
+
 
 __all__ = ["ChampionError", "Findings", "anchors", "champion_in", "examine", "past_champions", "require_champion"]
 

@@ -1,4 +1,4 @@
-"""All rounds of a workspace, and finding the ones that a version, a hash or an answer belongs to."""
+"""Find rounds and recipes of a workspace by the names and ids that others know them by."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from tuneloop.errors import DataError
+from tuneloop.files import atomic_write
+from tuneloop.registry.rounds import rounds_folder
 from tuneloop.results import Round
 
 MIN_PREFIX = 6
@@ -126,3 +128,26 @@ def _is_key(round_: Round, prefix: str) -> bool:
 def _name(round_: Round) -> str:
     version = f", version {round_.model_version}" if round_.model_version else ""
     return f"{round_.recipe} round {round_.number} (model {round_.training.model_hash[:12]}{version})"
+
+
+# Whoever sees an answer sees only the review set that it belongs to; this is how the recipe is found again.
+
+
+PATH_FILE = "recipe.path"
+
+
+def note_recipe(workspace: Path, name: str, path: str) -> None:
+    """Remember where the recipe is (relative to the project's root, or absolute); a moved one is found again."""
+    atomic_write(rounds_folder(workspace, name) / PATH_FILE, path)
+
+
+def known_recipes(workspace: Path) -> dict[str, str]:
+    """Name -> path of every recipe that was turned here, in the order of their names."""
+    files = sorted((workspace / "rounds").glob(f"*/{PATH_FILE}"))
+    return {file.parent.name: file.read_text(encoding="utf-8") for file in files}
+
+
+def recipe_of(review_set: str, known: Mapping[str, str]) -> str | None:
+    """Name of the recipe that published the set; None: somebody else's. Of `tea` and `tea-green` the longer fits."""
+    fitting = [name for name in known if review_set.startswith(f"{name}-")]
+    return max(fitting, key=len, default=None)

@@ -1,4 +1,4 @@
-"""Changing the champion: checked, audited, and whole or not at all (see tuneloop.registry.changes)."""
+"""Changing the champion: checked, audited, and whole or not at all (see tuneloop.registry.champion)."""
 
 from __future__ import annotations
 
@@ -10,24 +10,23 @@ from tuneloop.files import DigestsOf, file_digests
 from tuneloop.ports import ModelVersion, Registry
 from tuneloop.registry.audit_trail import GATE, AuditTrail, Entry
 from tuneloop.registry.champion import (
+    CANDIDATE,
+    CHALLENGER,
+    CHAMPION,
+    PREVIOUS,
     ChampionError,
     Findings,
+    aliases_of,
     anchors,
+    carry_out,
     compare_sides,
+    heal,
     past_champions,
     require_agreement,
     round_of_entry,
     served_hash,
 )
-from tuneloop.registry.changes import (
-    CANDIDATE,
-    CHALLENGER,
-    CHAMPION,
-    PREVIOUS,
-    aliases_of,
-    carry_out,
-    heal,
-)
+from tuneloop.registry.model_versions import changed_tags, registered_again, version_tags
 from tuneloop.registry.promotion_checks import (
     PromotionRefused,
     check_artefact,
@@ -35,10 +34,8 @@ from tuneloop.registry.promotion_checks import (
     check_person,
     check_verdict,
 )
-from tuneloop.registry.registered import registered_again
 from tuneloop.registry.rounds import load_rounds
 from tuneloop.registry.sealed_folders import HashOf, folders_hash
-from tuneloop.registry.tags import changed_tags, version_tags
 from tuneloop.registry.verdict_signature import signing_key, verdict_hash
 from tuneloop.results import Round, Verdict
 

@@ -11,20 +11,21 @@ from tuneloop.files import DigestsOf, file_digests
 from tuneloop.ports import ModelVersion, Registry
 from tuneloop.registry.audit_trail import AuditTrail, Entry
 from tuneloop.registry.champion import (
+    ANCHOR_TAG,
+    CHAMPION,
     Findings,
+    carry_out,
     champion_faults,
     champion_in,
     compare_sides,
+    heal,
     past_champions,
 )
-from tuneloop.registry.changes import ANCHOR_TAG, CHAMPION, carry_out, heal
-from tuneloop.registry.model_versions import round_of
+from tuneloop.registry.model_versions import changed_tags, registered_again, round_of
 from tuneloop.registry.promotion_checks import PromotionRefused, check_artefact, check_person, check_verdict
 from tuneloop.registry.promotions import FACTS, model_facts
-from tuneloop.registry.registered import registered_again
 from tuneloop.registry.rounds import load_rounds
 from tuneloop.registry.sealed_folders import HashOf
-from tuneloop.registry.tags import changed_tags
 from tuneloop.registry.verdict_signature import signing_key
 
 NO_MODEL: dict[str, Any] = {"model_hash": "", "verdict_sha256": None}

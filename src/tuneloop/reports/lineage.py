@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.text import Text
 from rich.tree import Tree
 
-from tuneloop.lineage.data_lineage import Lineage
 from tuneloop.lineage.lineage import DataStep, ModelLineage, ModelName, Reviews, TrainingStep
+from tuneloop.lineage.lineage_rows import Lineage
 from tuneloop.lineage.tracing import Trace, Traces
 from tuneloop.reports.data.tables import counted
 from tuneloop.reports.data.terminal import visible

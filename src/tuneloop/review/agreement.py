@@ -1,23 +1,28 @@
-"""How far reviewers agree beyond chance, question by question: Krippendorff's alpha, 1 always, 0 by chance.
-
-K. Krippendorff, "Computing Krippendorff's Alpha-Reliability" (2011). Any number of people per record, and records that
-some of them have not judged. Ratings are ordinal, everything else nominal. The interval resamples whole records, and
-two more that nobody judged: one on which two people agree, one on which they judge by chance. Resampling cannot see a
-disagreement that has not happened yet: of 200 simulated teams whose alpha is .96, judging 10 records, the 95 % interval
-held it for 24 % without the two, for all with them; at 10 to 200 records and alphas from .15 to .98 for 89 to 100 %.
-"""
+"""Agreement between reviewers, and between them and a judge."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import ValidationError
 
 from tuneloop.ports import ReviewAnswer
+from tuneloop.results import JudgeAgreement
 from tuneloop.review.ledger import FIT, FLAG, Reviewed, is_flagged
+from tuneloop.review.rows import locked, read_rows, write_rows
+
+# K. Krippendorff, "Computing Krippendorff's Alpha-Reliability" (2011). Any number of people per record, and records
+# that some of them have not judged. Ratings are ordinal, everything else nominal. The interval resamples whole records,
+# and two more that nobody judged: one on which two people agree, one on which they judge by chance. Resampling cannot
+# see a disagreement that has not happened yet: of 200 simulated teams whose alpha is .96, judging 10 records, the 95 %
+# interval held it for 24 % without the two, for all with them; at 10 to 200 records and alphas from .15 to .98 for 89
+# to 100 %.
+
 
 Level = Literal["ordinal", "nominal"]
 Values = Sequence[Sequence[str | int]]
@@ -167,3 +172,20 @@ def _questions(records: Sequence[Reviewed]) -> Iterator[tuple[str, Level, Values
         if people and not (name == FLAGGED and not any(given for _, given in said)):
             values = [[v for v in map(value, record.answers) if v is not None] for record in records]
             yield name, level, values, len(people)
+
+
+JUDGE = "judge.jsonl"
+
+
+def keep_judge_agreement(folder: Path, agreement: JudgeAgreement) -> None:
+    """Replace what is known; the file has one line."""
+    with locked(folder):
+        write_rows(folder / JUDGE, [agreement.model_dump(mode="json")])
+
+
+def read_judge_agreement(folder: Path) -> JudgeAgreement | None:
+    """None where no judge was tried yet, or another release of tuneloop wrote the file."""
+    try:
+        return next((JudgeAgreement.model_validate(row) for row in read_rows(folder / JUDGE)), None)
+    except ValidationError:
+        return None

@@ -1,12 +1,8 @@
-"""Review sets as they were chosen, kept so that a publishing that is cut off ends as it began; no prompt is in two.
-
-In the recipe's feedback folder, all of it private: `sets/NAME.jsonl` is a set, its first line says what it is, every
-other line is an item. `asked.jsonl` (which prompt is in which set, hashes only) and `gold.jsonl` (items with known
-answers, see `tuneloop.review.gold`) follow from the sets, and are made good where a kill came in between.
-"""
+"""Review sets: their names, kinds, items and prompts."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -15,6 +11,38 @@ from typing import Any
 from tuneloop.ports import ReviewItem, ReviewKind
 from tuneloop.records import content_hash
 from tuneloop.review.rows import locked, read_rows, write_rows
+
+DIGITS = 8
+"""Of a data version's or a window's hash."""
+
+_OF_ROUNDS: dict[ReviewKind, str] = {"answers": "round", "preference": "preference", "red_team": "red-team"}
+_SUFFIX = re.compile(r"-(?:(?:round|preference|red-team|adjudication)-\d+|(?:data|drift)-[0-9a-f]{8})")
+
+
+def round_set(recipe: str, kind: ReviewKind, number: int) -> str:
+    """`desk-round-3`, `desk-preference-3` or `desk-red-team-3`."""
+    return f"{recipe}-{_OF_ROUNDS[kind]}-{number}"
+
+
+def data_set(recipe: str, version: str) -> str:
+    """`desk-data-3f9a2c41`: rows of a data version."""
+    return f"{recipe}-data-{version[:DIGITS]}"
+
+
+def drift_set(recipe: str, window_id: str) -> str:
+    """`desk-drift-3f9a2c41`: the window of traffic that drifted."""
+    return f"{recipe}-drift-{window_id[:DIGITS]}"
+
+
+def is_set_of(recipe: str, name: str) -> bool:
+    """Whether the set was published for this recipe; `desk-eu-round-1` is none of `desk`."""
+    return name.startswith(recipe) and _SUFFIX.fullmatch(name[len(recipe) :]) is not None
+
+
+# In the recipe's feedback folder, all of it private: `sets/NAME.jsonl` is a set, its first line says what it is, every
+# other line is an item. `asked.jsonl` (which prompt is in which set, hashes only) and `gold.jsonl` (items with known
+# answers, see `tuneloop.review.gold`) follow from the sets, and are made good where a kill came in between.
+
 
 ASKED = "asked.jsonl"
 GOLD = "gold.jsonl"

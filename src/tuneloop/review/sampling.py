@@ -1,14 +1,11 @@
-"""Which records of a pool go before people: shares of a budget, each spent in its own way. No model and no file here.
-
-Nothing depends on the order of the records. All chance comes from a hash of the seed and a record's key, so that the
-same pool gives the same sample on every machine.
-"""
+"""Choose what is reviewed: open prompts, random shares and the answers that tell most."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from difflib import SequenceMatcher
 from typing import TypeVar
 
 import numpy as np
@@ -16,6 +13,62 @@ from numpy.typing import NDArray
 
 from tuneloop.recipes import Strategy
 from tuneloop.records import content_hash
+from tuneloop.review.review_sets import prompt_hash
+
+
+def differences(ours: Sequence[str], theirs: Sequence[str]) -> list[float]:
+    """For each pair of answers 1 minus the share of their characters that match, in order: 0 same, 1 nothing alike."""
+    return [_difference(a, b) for a, b in zip(ours, theirs, strict=True)]
+
+
+def stands_second(review_set: str, item: str) -> bool:
+    """Whether our answer stands behind the other one. Decided by a hash, so for half of the items, and blindly: nobody
+    who sees the set can tell which model is which from the order."""
+    return int(content_hash([review_set, item]), 16) % 2 == 1
+
+
+def _difference(a: str, b: str) -> float:
+    if a == b:
+        return 0.0
+    return 1.0 - SequenceMatcher(None, a, b, autojunk=False).ratio()
+
+
+Clusters = Callable[[Sequence[str]], Sequence[int]]
+"""A number for every text; near-copies, and what they are near to, share one."""
+
+
+def open_positions(
+    prompts: Sequence[str], *, asked: Collection[str], avoided: Sequence[str], clusters: Clusters
+) -> list[int]:
+    """Positions of the prompts that may be asked about, in their order; of near-copies among them one stays.
+
+    `asked` are hashes of prompts (see `AskedLedger`); `avoided` are texts: prompts of earlier sets, test and private
+    prompts, gold items. Which of several near-copies stays depends on their texts alone, not on their order.
+    """
+    hashes = [prompt_hash(prompt) for prompt in prompts]
+    numbers = clusters([*avoided, *prompts])
+    closed = set(numbers[: len(avoided)])
+    taken = {*asked, *map(prompt_hash, avoided)}
+    best: dict[int, int] = {}
+    for position, number in enumerate(numbers[len(avoided) :]):
+        if number in closed or hashes[position] in taken:
+            continue
+        if number not in best or hashes[position] < hashes[best[number]]:
+            best[number] = position
+    return _firsts(sorted(best.values()), hashes)
+
+
+def _firsts(positions: Sequence[int], hashes: Sequence[str]) -> list[int]:
+    """Prompts of equal hash need not share a cluster: to hash them, white space and case are all that is left out."""
+    found: dict[str, int] = {}
+    for position in positions:
+        found.setdefault(hashes[position], position)
+    return list(found.values())
+
+
+# Nothing depends on the order of the records. All chance comes from a hash of the seed and a record's key, so that the
+# same pool gives the same sample on every machine.
+
 
 RANKED: tuple[Strategy, ...] = ("drifted", "disagreement", "uncertain", "low_score")
 """Strategies that take the records with the highest evidence; the rarer evidence first."""

@@ -20,8 +20,7 @@ from tuneloop.review.agreement import agreement_by_question, main_agreement
 from tuneloop.review.collecting import Examined
 from tuneloop.review.judging import Judgement
 from tuneloop.review.ledger import Reviewed
-from tuneloop.review.quality import mean_rating, quality_by_model
-from tuneloop.review.reliability import Observed
+from tuneloop.review.quality import Observed, mean_rating, quality_by_model
 from tuneloop.review.timing import Timing, timings
 
 NO_REASON = "no reason given"

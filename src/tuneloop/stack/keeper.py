@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import psutil
 
 from tuneloop.errors import ServiceError
-from tuneloop.stack.health import WorkPools
+from tuneloop.stack.examination import WorkPools
 from tuneloop.stack.layout import Layout
 from tuneloop.stack.lock import exclusive
 from tuneloop.stack.processes import orphans, stop_processes

@@ -10,8 +10,7 @@ from pathlib import Path
 
 from tuneloop.errors import ServiceError
 from tuneloop.files import atomic_write
-from tuneloop.stack.examination import Examination
-from tuneloop.stack.health import ServiceStatus, WorkPools, moment
+from tuneloop.stack.examination import Examination, ServiceStatus, WorkPools, moment
 from tuneloop.stack.layout import Layout
 from tuneloop.stack.local_ports import settle_ports
 from tuneloop.stack.lock import exclusive

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tuneloop.errors import ServiceError
-from tuneloop.stack.health import ServiceStatus
+from tuneloop.stack.examination import ServiceStatus
 from tuneloop.stack.layout import Layout
 from tuneloop.stack.logs import last_lines
 

@@ -10,7 +10,7 @@ from typing import Any
 from tuneloop.data.anonymising import treat
 from tuneloop.recipes import Checks
 from tuneloop.records import Message, Record
-from tuneloop.review.accepting import accept_from_traffic
+from tuneloop.review.collecting import accept_from_traffic
 
 
 def accept_answers(rows: Iterable[Mapping[str, Any]], *, folder: Path, checks: Checks, key: bytes) -> int:

@@ -16,7 +16,7 @@ from tests.tuneloop.adapters.mlflow_server import running_mlflow
 from tests.tuneloop.stack.building import layout_in, state
 from tuneloop.stack.environment import mlflow_environment
 from tuneloop.stack.local_ports import is_free
-from tuneloop.stack.mlflow_routes import MLFLOW_ROUTES
+from tuneloop.stack.routes import MLFLOW_ROUTES
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 MUST_BE_OFF = (

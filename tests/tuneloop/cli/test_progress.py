@@ -4,7 +4,7 @@ from dataclasses import replace
 from rich.console import Console
 
 from tuneloop.cli.progress import StartDisplay, problem_lines, status_table
-from tuneloop.stack.health import ServiceStatus
+from tuneloop.stack.examination import ServiceStatus
 
 STARTING = ServiceStatus("mlflow", "http://127.0.0.1:20002", 1, "starting", "2026-01-01T00:00:00+00:00")
 HEALTHY = ServiceStatus("mlflow", "http://127.0.0.1:20002", 1, "healthy", "2026-01-01T00:00:00+00:00")

@@ -16,8 +16,7 @@ from tests.tuneloop.data.relation_rows import (
 )
 from tests.tuneloop.data.test_meanings import Initials
 from tuneloop.data.duplicates import Duplicate
-from tuneloop.data.relation_columns import relation_columns
-from tuneloop.data.relations import Relations, question, relate
+from tuneloop.data.relations import Relations, question, relate, relation_columns
 from tuneloop.recipes import Checks, Data
 from tuneloop.records import Message, Record
 

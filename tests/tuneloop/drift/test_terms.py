@@ -1,4 +1,4 @@
-from tuneloop.drift.terms import nearest_terms
+from tuneloop.drift.detection import nearest_terms
 
 USUAL = ["my lamp is broken", "where is my parcel", "the kettle leaks", "please cancel my order"] * 10
 

@@ -6,8 +6,8 @@ import pytest
 
 from tests.tuneloop.lineage.lineage_examples import record, write_version
 from tuneloop.errors import DataError
-from tuneloop.lineage.data_content import content_version
 from tuneloop.lineage.lineage import manifest_of
+from tuneloop.lineage.repetition_checks import content_version
 
 
 def content(folder: Path) -> str:

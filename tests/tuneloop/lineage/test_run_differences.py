@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from tests.tuneloop.reports.examples import make_round
-from tuneloop.lineage.run_differences import flat, run_differences, setting_differences, unknown_parts
+from tuneloop.lineage.data_diff import flat, run_differences, setting_differences, unknown_parts
 
 RECIPE = {
     "name": "desk",

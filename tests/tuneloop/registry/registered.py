@@ -12,10 +12,10 @@ from typing import Any
 from tests.tuneloop.reports.examples import make_round
 from tuneloop.files import contents_hash, file_digests
 from tuneloop.ports import ARTEFACT_TAG, ModelVersion
+from tuneloop.registry.model_versions import version_tags
 from tuneloop.registry.promotions import mark_registered, promote
 from tuneloop.registry.rounds import save_round
 from tuneloop.registry.sealed_folders import seal_folders
-from tuneloop.registry.tags import version_tags
 from tuneloop.registry.verdict_signature import signature_tags, signing_key
 from tuneloop.results import Reason, Round, Verdict
 

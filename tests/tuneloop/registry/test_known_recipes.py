@@ -1,4 +1,4 @@
-from tuneloop.registry.known_recipes import known_recipes, note_recipe, recipe_of
+from tuneloop.registry.known_rounds import known_recipes, note_recipe, recipe_of
 
 
 def test_a_moved_recipe_is_known_at_its_new_place(tmp_path):

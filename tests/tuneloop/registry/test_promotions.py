@@ -7,11 +7,10 @@ import pytest
 
 from tests.tuneloop.registry.registered import RECIPE, Desk, hash_of
 from tuneloop.registry.audit_trail import AuditTrail
-from tuneloop.registry.champion import ChampionError, examine
-from tuneloop.registry.changes import heal
+from tuneloop.registry.champion import ChampionError, examine, heal
+from tuneloop.registry.model_versions import version_tags
 from tuneloop.registry.promotion_checks import PromotionRefused, StaleVerdict, check_same_verdict
 from tuneloop.registry.promotions import anchors, mark_registered, promote, roll_back
-from tuneloop.registry.tags import version_tags
 from tuneloop.registry.verdict_signature import signature_tags
 
 

@@ -8,8 +8,7 @@ import pytest
 
 from tests.tuneloop.registry.registered import RECIPE, Desk, hash_of
 from tuneloop.files import file_digests
-from tuneloop.registry.model_versions import version_rows
-from tuneloop.registry.registered import lost_of
+from tuneloop.registry.model_versions import lost_of, version_rows
 from tuneloop.registry.rounds import load_rounds
 
 

@@ -24,10 +24,10 @@ from tuneloop.files import contents_hash, file_digests
 from tuneloop.ports import ARTEFACT_TAG
 from tuneloop.registry.audit_trail import AuditTrail
 from tuneloop.registry.champion import ChampionError, require_champion
+from tuneloop.registry.model_versions import version_tags
 from tuneloop.registry.promotions import mark_registered, promote, roll_back
 from tuneloop.registry.rounds import load_rounds, save_round
 from tuneloop.registry.sealed_folders import seal_folders
-from tuneloop.registry.tags import version_tags
 from tuneloop.registry.verdict_signature import signature_tags, signing_key
 from tuneloop.results import Round, Verdict
 from tuneloop.training.export.served import artefact_hash, require_hash

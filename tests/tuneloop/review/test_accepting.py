@@ -1,4 +1,4 @@
-from tuneloop.review.accepting import accept_from_traffic
+from tuneloop.review.collecting import accept_from_traffic
 from tuneloop.review.rows import read_rows
 
 ROW = {

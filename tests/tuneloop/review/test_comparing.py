@@ -1,6 +1,6 @@
 import pytest
 
-from tuneloop.review.comparing import differences, stands_second
+from tuneloop.review.sampling import differences, stands_second
 
 
 def test_answers_differ_by_what_does_not_match():

@@ -2,8 +2,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tuneloop.data.near_duplicates import find_clusters, normalise
-from tuneloop.review.open_prompts import open_positions
 from tuneloop.review.review_sets import prompt_hash
+from tuneloop.review.sampling import open_positions
 
 LONG = "my kettle arrived with a crack along the side and I only noticed when I had unpacked the whole parcel today"
 

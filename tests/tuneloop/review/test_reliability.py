@@ -10,7 +10,7 @@ from tests.tuneloop.review.crowd import always_five, careful, careless, gold_row
 from tuneloop.ports import ReviewAnswer
 from tuneloop.review.adjudication import case_id
 from tuneloop.review.collecting import collect, examined
-from tuneloop.review.reliability import Observed
+from tuneloop.review.quality import Observed
 from tuneloop.review.rows import read_rows, write_rows
 
 TEAM = {"a": careful, "b": careful, "c": careful}

@@ -1,6 +1,6 @@
 import pytest
 
-from tuneloop.review.set_names import data_set, drift_set, is_set_of, round_set
+from tuneloop.review.review_sets import data_set, drift_set, is_set_of, round_set
 
 HASH = "3f9a2c41b7e0"
 

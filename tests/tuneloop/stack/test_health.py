@@ -3,7 +3,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from tuneloop.stack.health import answers
+from tuneloop.stack.examination import answers
 
 
 class Answer(BaseHTTPRequestHandler):

@@ -1,7 +1,7 @@
 import pytest
 
 from tests.tuneloop.stack.building import layout_in
-from tuneloop.stack.health import ServiceStatus
+from tuneloop.stack.examination import ServiceStatus
 from tuneloop.stack.starting import StartError, Watch
 
 

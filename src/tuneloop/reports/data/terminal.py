@@ -17,7 +17,7 @@ from tuneloop.reports.data import tables
 from tuneloop.results import DataManifest
 
 if TYPE_CHECKING:
-    from tuneloop.lineage.data_lineage import Lineage
+    from tuneloop.lineage.lineage_rows import Lineage
 
 TOP_REASONS = 3
 

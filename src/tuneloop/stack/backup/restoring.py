@@ -14,8 +14,7 @@ from typing import IO
 from pydantic import ValidationError
 
 from tuneloop.errors import ServiceError
-from tuneloop.stack.backup.manifest import FORMAT, NAME, Entry, Manifest
-from tuneloop.stack.backup.moving import move_names
+from tuneloop.stack.backup.contents import FORMAT, NAME, Entry, Manifest, move_names
 from tuneloop.stack.layout import Layout
 from tuneloop.stack.lock import exclusive
 from tuneloop.stack.processes import marked_processes

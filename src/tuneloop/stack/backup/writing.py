@@ -18,9 +18,17 @@ from typing import IO
 from tuneloop import __version__
 from tuneloop.errors import ServiceError
 from tuneloop.files import force_to_disk
-from tuneloop.stack.backup.contents import REGISTRY, Contents, contents_of, is_database, is_registry
-from tuneloop.stack.backup.databases import copy_database
-from tuneloop.stack.backup.manifest import NAME, Entry, Manifest
+from tuneloop.stack.backup.contents import (
+    NAME,
+    REGISTRY,
+    Contents,
+    Entry,
+    Manifest,
+    contents_of,
+    copy_database,
+    is_database,
+    is_registry,
+)
 
 Report = Callable[[int, int], None]
 """Called with the bytes that are done and those that there are."""

@@ -1,4 +1,4 @@
-"""From a finished training run to something others can use: its adapter, its merged model, or a GGUF file."""
+"""Export a trained model as an adapter, a merged model or GGUF, with a model card and a record of its origin."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
@@ -16,9 +16,51 @@ from tuneloop.errors import ModelError
 from tuneloop.files import contents_hash, file_digests
 from tuneloop.results import TrainingReport
 from tuneloop.training.base_models import Origin, folder_hash, origin_of
-from tuneloop.training.export.card import model_card
 from tuneloop.training.export.check import check_gguf
 from tuneloop.training.export.gguf_files import Precision, write_gguf
+
+USE = {
+    "adapter": "Load it with PEFT on exactly this base: `PeftModel.from_pretrained(base, FOLDER)`.",
+    "merged": "Load it with transformers: `AutoModelForCausalLM.from_pretrained(FOLDER)`.",
+    "gguf": "Serve it with llama.cpp: `llama-server -m FILE`.",
+}
+
+
+def model_card(record: Mapping[str, Any]) -> str:
+    """Markdown with the front matter that hubs read; `record` is what goes into export.json."""
+    return "\n".join([*_front_matter(record), "", *_body(record), ""])
+
+
+def _front_matter(record: Mapping[str, Any]) -> list[str]:
+    base = record["base"]
+    library = "peft" if record["form"] == "adapter" else "transformers"
+    lines = [f"license: {base['licence']}"] if base["licence"] else []
+    lines += [f"base_model: {base['id']}"] if base["id"] and "/" in base["id"] else []
+    return ["---", *lines, f"library_name: {library}", "pipeline_tag: text-generation", "---"]
+
+
+def _body(record: Mapping[str, Any]) -> list[str]:
+    base = record["base"]
+    name = base["id"] or "an unrecorded base model"
+    lines = [
+        f"# Fine-tuned from {name}",
+        "",
+        USE[record["form"]],
+        "",
+        f"- base: {name}, revision {base['revision'] or 'none'}, SHA-256 {base['hash']}",
+        f"- licence of the base: {base['licence'] or 'not recorded; look it up before you pass this on'}",
+        f"- data version: {record['data_version']}",
+        f"- model: SHA-256 {record['model_hash']}",
+        f"- written by tuneloop {record['tuneloop']}; hashes of all files are in export.json",
+    ]
+    check = record.get("check")
+    if check and "divergence" in check:
+        lines.append(
+            f"- checked in llama.cpp against the {check['against']}: {check['divergence']:.5f} nats per token over "
+            f"{check['tokens']} tokens, {check['same_answers']} of {check['prompts']} greedy answers the same"
+        )
+    return lines
+
 
 Form = Literal["adapter", "merged", "gguf"]
 RECORD = "export.json"

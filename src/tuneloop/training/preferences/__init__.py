@@ -5,8 +5,8 @@ computed once and kept with the checkpoints, so that a run which is killed and g
 On a CPU the step is our own (see `lanes`), with the same numbers.
 """
 
-from tuneloop.training.preferences.measures import measures
-from tuneloop.training.preferences.rows import tokenise_pairs
+from tuneloop.training.preferences.losses import measures
+from tuneloop.training.preferences.pairs import tokenise_pairs
 from tuneloop.training.preferences.trainers import make_trainer
 
 __all__ = ["make_trainer", "measures", "tokenise_pairs"]

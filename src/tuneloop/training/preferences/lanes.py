@@ -16,9 +16,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from tuneloop.training.fast.allocation import keep_freed_memory
-from tuneloop.training.preferences.losses import Outcome, dpo_loss, kto_loss, reward_loss
+from tuneloop.training.preferences.losses import Outcome, dpo_loss, kto_loss, log_probabilities, reward_loss, scores
 from tuneloop.training.preferences.pairs import Pair, Row, deal
-from tuneloop.training.preferences.values import log_probabilities, scores
 from tuneloop.training.preferences.watched import WatchedDPOTrainer, WatchedKTOTrainer, WatchedRewardTrainer
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from tuneloop.recipes import Training
 from tuneloop.training.fast.attention import NAME as PER_DOCUMENT
 from tuneloop.training.plan import Plan
 from tuneloop.training.preferences.lanes import DPOLanes, KTOLanes, RewardLanes
-from tuneloop.training.preferences.rows import Objective
+from tuneloop.training.preferences.pairs import Objective
 from tuneloop.training.preferences.watched import WatchedDPOTrainer, WatchedKTOTrainer, WatchedRewardTrainer
 
 if TYPE_CHECKING:

@@ -27,13 +27,17 @@ from tuneloop.tombstones import (
     tombstone_key,
 )
 from tuneloop.workflows.forgetting.databases import Database
-from tuneloop.workflows.forgetting.models import TrainedModel, trained_models
-from tuneloop.workflows.forgetting.outside import OutsideSource, outside_sources
-from tuneloop.workflows.forgetting.places import Place, eraser_of, files_in, places
+from tuneloop.workflows.forgetting.lines import changed_seals, changed_verdicts
+from tuneloop.workflows.forgetting.models import (
+    TrainedModel,
+    close_version,
+    open_version,
+    open_versions,
+    trained_models,
+)
+from tuneloop.workflows.forgetting.places import OutsideSource, Place, eraser_of, files_in, outside_sources, places
 from tuneloop.workflows.forgetting.requests import wanted_of
 from tuneloop.workflows.forgetting.rewriting import delete
-from tuneloop.workflows.forgetting.trails import changed_seals, changed_verdicts
-from tuneloop.workflows.forgetting.versions import close_version, open_version, open_versions
 from tuneloop.workflows.forgetting.wanted import Gathered, Wanted
 
 LOCK = "forgetting.lock"

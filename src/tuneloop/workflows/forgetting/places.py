@@ -1,9 +1,4 @@
-"""Every kind of file that a workspace may hold, and how words are erased from it: one line each, first match counts.
-
-A stored format that is new needs one line here, and one in docs/personal-data.md; a test walks a workspace and fails at
-a file that no line names. The order is that of erasing: what follows from other places comes before them, data versions
-last, so that a run that was killed finds again what it was looking for.
-"""
+"""Every place where a person's words stand in a workspace, and those outside that are only named."""
 
 from __future__ import annotations
 
@@ -11,22 +6,34 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Any
 
+from pydantic import ValidationError
+
+from tuneloop.data.files import file_of, source_rows
+from tuneloop.data.snapshots import list_manifests
+from tuneloop.errors import DataError
+from tuneloop.recipes import Source
 from tuneloop.tombstones import FILE as TOMBSTONES
 from tuneloop.workflows.forgetting.databases import Database
-from tuneloop.workflows.forgetting.json_files import (
+from tuneloop.workflows.forgetting.lines import (
+    erase_from_trail,
+    erase_lines,
+    erase_pieces,
     erase_rows,
     erase_rows_below_head,
     erase_strings,
     erase_strings_of_lines,
 )
+from tuneloop.workflows.forgetting.models import MARKER
 from tuneloop.workflows.forgetting.rewriting import UNFINISHED, delete
 from tuneloop.workflows.forgetting.sheets import erase_notes, erase_sheet
 from tuneloop.workflows.forgetting.tables import erase_table_rows
-from tuneloop.workflows.forgetting.text_files import erase_lines, erase_pieces
-from tuneloop.workflows.forgetting.trails import erase_from_trail
-from tuneloop.workflows.forgetting.versions import MARKER
 from tuneloop.workflows.forgetting.wanted import Erase, Gathered, Wanted
+
+# A stored format that is new needs one line here, and one in docs/personal-data.md; a test walks a workspace and fails
+# at a file that no line names. The order is that of erasing: what follows from other places comes before them, data
+# versions last, so that a run that was killed finds again what it was looking for.
 
 
 @dataclass(frozen=True)
@@ -149,3 +156,54 @@ def files_in(workspace: Path) -> Iterator[Path]:
         is_companion = path.name.endswith(("-wal", "-shm", "-journal"))
         if path.is_file() and not path.is_symlink() and not is_companion:
             yield path
+
+
+@dataclass(frozen=True)
+class OutsideSource:
+    """`rows` is None where it could not be read, for the reason in `problem`."""
+
+    name: str
+    path: str
+    rows: int | None
+    problem: str = ""
+
+
+def outside_sources(workspace: Path, root: Path, wanted: Wanted) -> list[OutsideSource]:
+    """The sources of all data versions, each once, that hold what is wanted or cannot be read."""
+    found = (_looked_into(source, root, workspace, wanted) for source in _sources(workspace))
+    return [source for source in found if source is not None and source.rows != 0]
+
+
+def _sources(workspace: Path) -> list[Source]:
+    sources: dict[str, Source] = {}
+    for manifest in list_manifests(workspace):
+        for content in manifest.config.get("data", {}).get("sources", []):
+            try:
+                source = Source.model_validate(content)
+            except ValidationError:
+                continue
+            sources[source.path] = source
+    return list(sources.values())
+
+
+def _looked_into(source: Source, root: Path, workspace: Path, wanted: Wanted) -> OutsideSource | None:
+    if source.path.startswith("workspace:"):
+        return None
+    try:
+        file = file_of(source, root=root, workspace=workspace)
+        if file is None:
+            problem = "on the hub, and was not read again: look there yourself"
+            return OutsideSource(source.name, source.path, None, problem)
+        if file.resolve().is_relative_to(workspace.resolve()):
+            return None
+        return OutsideSource(source.name, source.path, sum(_hits(source, root, workspace, wanted)))
+    except DataError as error:
+        return OutsideSource(source.name, source.path, None, str(error))
+
+
+def _hits(source: Source, root: Path, workspace: Path, wanted: Wanted) -> Iterator[bool]:
+    column = source.columns.get("id", "id")
+    for raw in source_rows(source, root=root, workspace=workspace):
+        value: Any = raw.raw if raw.value is None else raw.value
+        given = str(value.get(column)) if isinstance(value, dict) else None
+        yield wanted.is_in(value) or given in wanted.ids

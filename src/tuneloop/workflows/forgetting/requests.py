@@ -12,9 +12,14 @@ from tuneloop.data.forgotten import strings_in
 from tuneloop.errors import DataError
 from tuneloop.tombstones import mark, normalise
 from tuneloop.workflows.forgetting.databases import account_names
-from tuneloop.workflows.forgetting.json_files import parsed_object, read_objects
-from tuneloop.workflows.forgetting.reserved_words import require_not_reserved
-from tuneloop.workflows.forgetting.wanted import ID_KEYS, MIN_CHARACTERS, MIN_OWN_CHARACTERS, Wanted
+from tuneloop.workflows.forgetting.lines import parsed_object, read_objects
+from tuneloop.workflows.forgetting.wanted import (
+    ID_KEYS,
+    MIN_CHARACTERS,
+    MIN_OWN_CHARACTERS,
+    Wanted,
+    require_not_reserved,
+)
 
 PSEUDONYM = re.compile(r"reviewer-[0-9a-f]{12}")
 _TEXTS = ("messages", "rejected", "prompt", "answer", "completion", "sent", "correction", "chosen", "alternative")

@@ -16,9 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from tuneloop.review.rows import read_rows, write_rows
-from tuneloop.workflows.forgetting.json_files import parsed_object
+from tuneloop.workflows.forgetting.lines import erase_lines, parsed_object
 from tuneloop.workflows.forgetting.rewriting import delete, write_bytes
-from tuneloop.workflows.forgetting.text_files import erase_lines
 from tuneloop.workflows.forgetting.wanted import ERASED, Gathered, Wanted
 
 NOTES, KEPT, COPIES, IMPORTED = "written.jsonl", ".desk", "copies", "imported"

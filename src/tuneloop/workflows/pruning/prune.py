@@ -15,8 +15,8 @@ from tuneloop.data.staging import rejection_line
 from tuneloop.drift.watching import last_drift
 from tuneloop.errors import DataError
 from tuneloop.registry.known_rounds import HashOf
-from tuneloop.review.accepting import ACCEPTED
-from tuneloop.workflows.forgetting.json_files import held, read_objects
+from tuneloop.review.collecting import ACCEPTED
+from tuneloop.workflows.forgetting.lines import held, read_objects
 from tuneloop.workflows.forgetting.rewriting import delete, rewritten
 from tuneloop.workflows.pruning.needed import needed_versions
 

@@ -11,7 +11,7 @@ import pytest
 
 from tests.tuneloop.stack.backup.workspaces import a_workspace, ignore
 from tuneloop.errors import ServiceError
-from tuneloop.stack.backup.manifest import NAME
+from tuneloop.stack.backup.contents import NAME
 from tuneloop.stack.backup.restoring import restore
 from tuneloop.stack.backup.writing import back_up
 from tuneloop.stack.layout import Layout

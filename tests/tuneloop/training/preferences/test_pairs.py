@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from tuneloop.training.preferences.log_probabilities import token_log_probabilities
+from tuneloop.training.preferences.losses import token_log_probabilities
 from tuneloop.training.preferences.pairs import Row, deal, lay_out
 
 

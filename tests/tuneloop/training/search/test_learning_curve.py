@@ -6,8 +6,7 @@ from tests.tuneloop.training.conftest import write_rows
 from tuneloop.recipes import Training
 from tuneloop.results.search import CurvePoint
 from tuneloop.training.rows import read_rows
-from tuneloop.training.search.learning_curve import config_for, fit, sizes_of, steps_of
-from tuneloop.training.search.samples import count_rows, write_sample
+from tuneloop.training.search.learning_curve import config_for, count_rows, fit, sizes_of, steps_of, write_sample
 
 CONFIG = Training(epochs=2, batch_size=8)
 

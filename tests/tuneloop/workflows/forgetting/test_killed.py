@@ -14,7 +14,7 @@ from tests.tuneloop.workflows.forgetting.planted import MARKERS
 from tests.tuneloop.workflows.forgetting.walker import found_in
 from tuneloop.data.snapshots import list_manifests
 from tuneloop.reports.data.tables import problems
-from tuneloop.workflows.forgetting.versions import open_versions
+from tuneloop.workflows.forgetting.models import open_versions
 
 PROJECT = Path(__file__).parents[4]
 KILLED_AT_A_CHANGE = """

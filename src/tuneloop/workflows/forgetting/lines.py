@@ -1,17 +1,62 @@
-"""JSONL files lose rows; JSON files, which have to stay whole, lose strings."""
+"""Erase words from files of lines: text, JSON, JSONL and audit trails."""
 
 from __future__ import annotations
 
 import fcntl
+import html
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tuneloop.workflows.forgetting.rewriting import rewritten, write_bytes
-from tuneloop.workflows.forgetting.text_files import erase_lines
-from tuneloop.workflows.forgetting.wanted import Gathered, Wanted
+from tuneloop.registry.audit_trail import AuditTrail
+from tuneloop.registry.verdict_signature import signing_key
+from tuneloop.workflows.forgetting.rewriting import delete, rewritten, write_bytes
+from tuneloop.workflows.forgetting.wanted import ERASED, Gathered, Wanted
+
+_TAG = re.compile(r"(<[^>]*>)")
+_VALUE = re.compile(r"\"[^\"]*\"|'[^']*'")
+
+
+def erase_lines(file: Path, wanted: Wanted, _: Gathered, *, write: bool) -> int:
+    """Replace the lines of a text in which it stands."""
+    text = file.read_text(encoding="utf-8", errors="surrogateescape")
+    count = sum(map(wanted.stands_in, text.split("\n"))) or int(wanted.stands_in(text))
+    if count and write:
+        write_bytes(file, wanted.without_lines(text).encode("utf-8", "surrogateescape"))
+    return count
+
+
+def erase_pieces(file: Path, wanted: Wanted, _: Gathered, *, write: bool) -> int:
+    """Replace the texts and attributes of a page in which it stands; a page in which tags part it is deleted."""
+    page = file.read_text(encoding="utf-8", errors="surrogateescape")
+    pieces = _TAG.split(page)
+    new = [_without(piece, wanted) for piece in pieces]
+    count = sum(old != piece for old, piece in zip(pieces, new, strict=True))
+    left = "".join(new)
+    is_parted = wanted.stands_in(_text_of(left))
+    if write and is_parted:
+        delete(file)
+    elif write and count:
+        write_bytes(file, left.encode("utf-8", "surrogateescape"))
+    return count or int(is_parted)
+
+
+def _without(piece: str, wanted: Wanted) -> str:
+    is_touched = wanted.counted(html.unescape(piece).strip()) or wanted.stands_in(piece)
+    if not is_touched:
+        return piece
+    if piece.startswith("<"):
+        tag = _VALUE.sub(lambda value: f'"{ERASED}"' if wanted.stands_in(value[0]) else value[0], piece)
+        return "" if wanted.stands_in(tag) else tag
+    return ERASED
+
+
+def _text_of(page: str) -> str:
+    return html.unescape(_TAG.sub("", page))
+
 
 CODING, ERRORS = "utf-8", "surrogatepass"
 
@@ -112,3 +157,41 @@ def held(file: Path) -> Iterator[None]:
     with file.open("rb") as stream:
         fcntl.flock(stream, fcntl.LOCK_EX)
         yield
+
+
+def erase_from_trail(file: Path, wanted: Wanted, _: Gathered, *, write: bool) -> int:
+    """Replace the words in a trail and seal it anew, line by line."""
+    lines = file.read_text(encoding="utf-8", errors="replace").split("\n")
+    count = sum(wanted.stands_in(line) for line in lines)
+    if count and write:
+        trail = _trail(file)
+        with trail.held():
+            trail.reseal(wanted.blanked)
+    return count
+
+
+def changed_seals(workspace: Path, wanted: Wanted) -> dict[str, str]:
+    """Seals that the registry keeps too -> what they become: found before anything is written."""
+    seals: dict[str, str] = {}
+    for file in sorted((workspace / "promotions").glob("*.jsonl")):
+        if wanted.stands_in(file.read_text(encoding="utf-8", errors="replace")):
+            seals |= _trail(file).resealed(wanted.blanked)[1]
+    return seals
+
+
+def changed_verdicts(workspace: Path, wanted: Wanted) -> list[str]:
+    """Rounds whose signed verdict names what is erased; it no longer verifies afterwards."""
+    found = []
+    for file in sorted((workspace / "rounds").glob("*/[0-9]*.json")):
+        try:
+            verdict = json.loads(file.read_text(encoding="utf-8")).get("verdict")
+        except (ValueError, AttributeError):
+            continue
+        if wanted.counted(verdict):
+            found.append(f"{file.parent.name} round {file.stem}")
+    return found
+
+
+def _trail(file: Path) -> AuditTrail:
+    workspace = file.parent.parent
+    return AuditTrail(workspace, file.stem, signing_key(workspace))

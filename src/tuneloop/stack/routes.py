@@ -1,14 +1,28 @@
-"""What of MLflow is on: tracking, the registry, artefacts and the pages that show them.
-
-Off is all the rest, above all the Assistant (it runs commands as the server's user), the AI gateway, jobs, scorers,
-webhooks, MCP servers and the presigned and multipart uploads of cloud storage. docs/ports.md lists them.
-"""
+"""Which routes of Prefect and MLflow are open, which ask for the login, and which are off."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tuneloop.stack.access_control import Route, route
+from tuneloop.stack.access_control import WEBSOCKET, Route, route
+
+# Off are its API documentation, whose pages load scripts from a public CDN, and the second version of the UI, which
+# contacts an analytics host.
+
+
+_OFF = "api|docs|redoc|openapi[.]json|v2"
+
+PREFECT_ROUTES: Sequence[Route] = (
+    route("GET", "/api/health", "/api/ready", public=True),
+    route(WEBSOCKET, "/api/.+", public=True),  # asked for in the first message, see websocket_login
+    route("GET POST PUT PATCH DELETE", "/api/.+", max_body_bytes=None),
+    route("GET", f"/(?!(?:{_OFF})(?:/|$)).*", public=True),  # the page is the same file for all of its addresses
+)
+
+
+# Off is all the rest, above all the Assistant (it runs commands as the server's user), the AI gateway, jobs, scorers,
+# webhooks, MCP servers and the presigned and multipart uploads of cloud storage. docs/ports.md lists them.
+
 
 _API = "/(?:ajax-)?api/2[.]0/mlflow"
 """`api` for programs, `ajax-api` for the pages; both lead to the same handlers."""
