@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -37,6 +36,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         "TUNELOOP_THREADS": "1",
         "HF_HUB_OFFLINE": "1",
         "MLFLOW_DISABLE_TELEMETRY": "true",
+        "DO_NOT_TRACK": "1",
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     }
     with pytest.MonkeyPatch.context() as patch:
         for name, value in variables.items():
@@ -51,7 +52,6 @@ def prefect_server(place: Path) -> Iterator[None]:
     from prefect.settings import PREFECT_LOCAL_STORAGE_PATH, temporary_settings
     from prefect.testing.utilities import prefect_test_harness
 
-    os.environ["DO_NOT_TRACK"] = "1"
     results = {PREFECT_LOCAL_STORAGE_PATH: place / "results"}
     with prefect_test_harness(server_startup_timeout=120), temporary_settings(results):
         yield

@@ -58,7 +58,7 @@ def install_argilla(folder: Path) -> Path:
     return program
 
 
-def becomes(condition, seconds=30.0):
+def becomes(condition, seconds=120.0):
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it never came to be"
