@@ -34,7 +34,7 @@ from tuneloop.training.base_models import folder_hash
 from tuneloop.training.export.served import artefact_hash, require_engine
 from tuneloop.training.identity import training_key
 from tuneloop.workflows.approve import asked_rounds
-from tuneloop.workflows.report import write_card
+from tuneloop.workflows.report_round import write_card
 from tuneloop.workflows.review_sets.prompts import check_review
 from tuneloop.workflows.train import start_of
 

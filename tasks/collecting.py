@@ -12,7 +12,6 @@ from tuneloop.recipes import Recipe
 from tuneloop.results import FeedbackReport
 from tuneloop.review.collecting import Examined
 from tuneloop.workflows import collect_feedback as workflow
-from tuneloop.workflows.report import report_review
 
 
 @task(
@@ -37,4 +36,4 @@ def refresh_review(recipe: Recipe, found: Examined | None = None) -> None:
     workspace = wiring.workspace()
     found = found or workflow.review_state(recipe, workspace)
     desk = wiring.review_desk(recipe) if recipe.review.enabled else None
-    show_review(*report_review(recipe, found, workspace=workspace, desk=desk))
+    show_review(*workflow.report_review(recipe, found, workspace=workspace, desk=desk))

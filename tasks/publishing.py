@@ -14,7 +14,7 @@ from tasks.registry import champion_of
 from tuneloop.ports import ReviewKind
 from tuneloop.recipes import Recipe
 from tuneloop.results import DataReport, DriftReport, ReviewReport, Round
-from tuneloop.workflows.review_sets import publishing as workflow
+from tuneloop.workflows.review_sets import kinds as workflow
 from tuneloop.workflows.review_sets.items import ReviewSetup
 
 

@@ -18,7 +18,7 @@ from tuneloop.registry.registered import lost_of
 from tuneloop.results import Round
 from tuneloop.training.export.served import artefact_hash
 from tuneloop.workflows.register import register_round
-from tuneloop.workflows.report import save_and_report
+from tuneloop.workflows.report_round import save_and_report
 
 _log = logging.getLogger(__name__)
 

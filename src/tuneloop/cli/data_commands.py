@@ -43,9 +43,10 @@ def register(app: typer.Typer) -> None:
 
 def log(*, recipe: RecipeName = None, as_json: AsJson = False) -> None:
     """List the data versions, oldest first: rows in, kept and set aside, rows per split, the most frequent reasons."""
+    from tuneloop.data.snapshots import require_manifests
     from tuneloop.reports.data.terminal import log_rows, print_log
 
-    manifests = _manifests(_workspace(), recipe)
+    manifests = require_manifests(_workspace(), recipe)
     if as_json:
         _echo([r | {"reasons": m.reasons} for r, m in zip(log_rows(manifests), manifests, strict=True)])
     else:
@@ -69,10 +70,12 @@ def show(
     With the id of a row: its source and line, who reviewed it, its split and cluster, or why it was set aside and
     which row was kept in its place.
     """
+    from tuneloop.data.snapshots import find_manifest, require_manifests
+
     if raw and not quarantine:
         raise typer.BadParameter("--raw goes with --quarantine")
     workspace = _workspace()
-    manifest = _find(_manifests(workspace, recipe), version)
+    manifest = find_manifest(require_manifests(workspace, recipe), version)
     folder = workspace / "data" / manifest.version
     if row is not None:
         _show_row(folder, row, as_json=as_json)
@@ -97,10 +100,11 @@ def diff(
 
     Exit code 1 when a row is in another split than before, which must never happen.
     """
+    from tuneloop.data.snapshots import require_manifests
     from tuneloop.lineage.data_diff import diff as compare
 
     workspace = _workspace()
-    before, after = _pair(_manifests(workspace, recipe), old, new)
+    before, after = _pair(require_manifests(workspace, recipe), old, new)
     found = compare(before, after, _contents(workspace, before), _contents(workspace, after))
     if as_json:
         _echo(found.model_dump(mode="json"))
@@ -113,13 +117,15 @@ def diff(
 
 
 def _pair(manifests: list[DataManifest], old: str | None, new: str | None) -> tuple[DataManifest, DataManifest]:
+    from tuneloop.data.snapshots import find_manifest
+
     if old is None:
         after = manifests[-1]
         if not after.parents:
             raise DataError(f"{after.version} is the first version of {after.recipe}: there is nothing to compare with")
-        return _find(manifests, after.parents[-1]), after
-    before = _find(manifests, old)
-    return before, _find([m for m in manifests if new is not None or m.recipe == before.recipe], new)
+        return find_manifest(manifests, after.parents[-1]), after
+    before = find_manifest(manifests, old)
+    return before, find_manifest([m for m in manifests if new is not None or m.recipe == before.recipe], new)
 
 
 def _show_manifest(manifest: DataManifest) -> None:
@@ -205,29 +211,6 @@ def _page(folder: Path) -> str:
     if not file.is_file():
         raise DataError(f"there is no report at {file}: run the validation again")
     return str(file)
-
-
-def _manifests(workspace: Path, recipe: str | None) -> list[DataManifest]:
-    from tuneloop.data.snapshots import list_manifests
-
-    found = list_manifests(workspace, recipe)
-    if not found:
-        raise DataError(
-            f"no data versions {f'of {recipe} ' if recipe else ''}in {workspace} yet: "
-            "`tuneloop run deployments/recipes/NAME.yaml` makes one"
-        )
-    return found
-
-
-def _find(manifests: list[DataManifest], version: str | None) -> DataManifest:
-    """The version that begins like this, or the latest."""
-    if version is None:
-        return manifests[-1]
-    found = [m for m in manifests if m.version == version] or [m for m in manifests if m.version.startswith(version)]
-    if len(found) == 1:
-        return found[0]
-    known = ", ".join(m.version for m in (found or manifests)[-10:])
-    raise DataError(f"{version} is {'ambiguous' if found else 'no known data version'}; there are: {known}")
 
 
 def _contents(workspace: Path, manifest: DataManifest) -> dict[str, dict[str, str]]:

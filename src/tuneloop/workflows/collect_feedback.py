@@ -5,23 +5,31 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from tuneloop.data.anonymising import treat
 from tuneloop.drift.traffic import read_since
+from tuneloop.lineage.people_rows import people_rows
 from tuneloop.ports import ReviewAnswer, ReviewDesk
 from tuneloop.pseudonyms import pseudonym_key
 from tuneloop.recipes import Checks, Recipe
 from tuneloop.records import Message, Record
 from tuneloop.registry.known_recipes import known_recipes
 from tuneloop.registry.rounds import load_rounds
-from tuneloop.results import FeedbackReport
-from tuneloop.review.accepting import accept_from_traffic
+from tuneloop.reports.review import write_review_page
+from tuneloop.results import FeedbackReport, ReviewSummary
+from tuneloop.review.accepting import ACCEPTED, accept_from_traffic
+from tuneloop.review.adjudication import unpublished
 from tuneloop.review.collecting import Examined, collect, examined
 from tuneloop.review.enough_feedback import cause_for_a_turn
+from tuneloop.review.judge_agreement import read_judge_agreement
 from tuneloop.review.ledger import read_ledger
+from tuneloop.review.outputs import DERIVED
+from tuneloop.review.rows import read_rows
 from tuneloop.review.set_names import is_set_of
+from tuneloop.review.summary import summarise
 from tuneloop.workflows.review_sets.publishing import publish_conflicts
 from tuneloop.workspaces import feedback_folder, traffic_file
 
@@ -68,6 +76,27 @@ def review_state(recipe: Recipe, workspace: Path) -> Examined:
     """Return the recipe's ledger, examined."""
     folder = feedback_folder(workspace, recipe.name)
     return examined(list(read_ledger(folder).values()), folder=folder, limits=recipe.review.adjudication)
+
+
+def report_review(
+    recipe: Recipe, found: Examined, *, workspace: Path, desk: ReviewDesk | None
+) -> tuple[ReviewSummary, Path]:
+    """Write the review report anew; returns what it says and its page. `desk`: None: the recipe has no review."""
+    folder = feedback_folder(workspace, recipe.name)
+    known = desk.progress(f"{recipe.name}-") if desk else []
+    progress = [each for each in known if is_set_of(recipe.name, each.review_set)]
+    summary = summarise(
+        recipe.name,
+        found,
+        progress,
+        made_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        rows={name: len(read_rows(folder / name)) for name in DERIVED},
+        accepted=len(read_rows(folder / ACCEPTED)),
+        set_aside=people_rows(workspace, recipe.name),
+        judge=read_judge_agreement(folder),
+        unpublished=unpublished(folder, found.waiting),
+    )
+    return summary, write_review_page(folder, summary)
 
 
 def cause_of_next_cycle(

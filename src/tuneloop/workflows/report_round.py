@@ -1,34 +1,23 @@
-"""Report on a round and on the review: save what is known, and draw its pages anew."""
+"""Report on a round: save what is known of it, and draw its pages anew."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
 from tuneloop.data.masking import shown
 from tuneloop.data.snapshots import load_manifest
-from tuneloop.lineage.people_rows import people_rows
-from tuneloop.ports import ReviewDesk, SetProgress
-from tuneloop.recipes import Recipe
 from tuneloop.registry.rounds import load_rounds, save_round
 from tuneloop.reports.evaluation.page import write_evaluation_page
 from tuneloop.reports.model_card import write_model_card
-from tuneloop.reports.review import write_review_page
 from tuneloop.reports.rounds import write_page
-from tuneloop.results import ReviewSummary, Round
-from tuneloop.review.accepting import ACCEPTED
-from tuneloop.review.adjudication import unpublished
-from tuneloop.review.collecting import RESPONSES, Examined
-from tuneloop.review.judge_agreement import read_judge_agreement
-from tuneloop.review.outputs import DERIVED
+from tuneloop.results import Round
+from tuneloop.review.collecting import RESPONSES
 from tuneloop.review.rows import read_rows
-from tuneloop.review.set_names import is_set_of
-from tuneloop.review.summary import summarise
 from tuneloop.training.base_models import origin_of
-from tuneloop.workspaces import base_models, feedback_folder
+from tuneloop.workspaces import base_models
 
 SHOWN_CHARACTERS = 600
 """Of a prompt or an answer, masked; the data report shows less, but here answers are to be compared."""
@@ -72,25 +61,6 @@ def write_card(workspace: Path, round_: Round, base: Path) -> Path:
     return write_model_card(workspace, round_, manifest=load_manifest(Path(round_.data.folder)), **known)
 
 
-def report_review(
-    recipe: Recipe, found: Examined, *, workspace: Path, desk: ReviewDesk | None
-) -> tuple[ReviewSummary, Path]:
-    """Write the review report anew; returns what it says and its page. `desk`: None: the recipe has no review."""
-    folder = feedback_folder(workspace, recipe.name)
-    summary = summarise(
-        recipe.name,
-        found,
-        _progress(recipe, desk) if desk else [],
-        made_at=datetime.now(UTC).isoformat(timespec="seconds"),
-        rows={name: len(read_rows(folder / name)) for name in DERIVED},
-        accepted=len(read_rows(folder / ACCEPTED)),
-        set_aside=people_rows(workspace, recipe.name),
-        judge=read_judge_agreement(folder),
-        unpublished=unpublished(folder, found.waiting),
-    )
-    return summary, write_review_page(folder, summary)
-
-
 def reviewers_of(folder: Path) -> int:
     """Count the reviewers whose responses the feedback holds."""
     submitted = (row for row in read_rows(folder / RESPONSES) if row.get("status", "submitted") == "submitted")
@@ -108,7 +78,3 @@ def approval_notices(round_: Round) -> list[str]:
         "unanswered": "It is not in production: a person was asked and did not decide in time.",
     }
     return [notices[round_.approval.decision]]
-
-
-def _progress(recipe: Recipe, desk: ReviewDesk) -> list[SetProgress]:
-    return [each for each in desk.progress(f"{recipe.name}-") if is_set_of(recipe.name, each.review_set)]

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from tuneloop.review.collecting import RESPONSES
 from tuneloop.review.rows import write_rows
-from tuneloop.workflows.report import reviewers_of
+from tuneloop.workflows.report_round import reviewers_of
 
 
 def test_people_are_counted_once_however_much_they_wrote(tmp_path):
