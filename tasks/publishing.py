@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
 from prefect import task
 
@@ -14,13 +13,14 @@ from tasks.registry import champion_of
 from tuneloop.ports import ReviewKind
 from tuneloop.recipes import Recipe
 from tuneloop.results import DataReport, DriftReport, ReviewReport, Round
-from tuneloop.workflows.review_sets import kinds as workflow
-from tuneloop.workflows.review_sets.items import ReviewSetup
+from tuneloop.workflows.review_sets import kinds
+from tuneloop.workflows.review_sets.items import Occasion, ReviewSetup
+from tuneloop.workflows.review_sets.publishing import Choose, publish_set
 
 
 def publish_round_sets(recipe: Recipe, round_: Round, base: str) -> list[ReviewReport]:
     """Publish all sets that the recipe wants of a round, its data sample included; a second time changes nothing."""
-    due = workflow.kinds_due(recipe, round_)
+    due = kinds.kinds_due(recipe, round_)
     sample = publish_data_sample(recipe, round_.data)
     found = [sample, *(publish_round_set(recipe, kind, round_, base) for kind in due)]
     return [report for report in found if report is not None]
@@ -28,12 +28,12 @@ def publish_round_sets(recipe: Recipe, round_: Round, base: str) -> list[ReviewR
 
 def publish_data_sample(recipe: Recipe, data: DataReport) -> ReviewReport | None:
     """Publish training rows of a new data version, where the recipe wants some reviewed. Nothing waits for them."""
-    return publish_data_rows(recipe, data) if workflow.wants(recipe, "data_sample") else None
+    return publish_data_rows(recipe, data) if kinds.wants(recipe, "data_sample") else None
 
 
 def publish_drifted_slice(recipe: Recipe, last: Round) -> ReviewReport | None:
     """Publish answers to the traffic that drifted last, where the recipe wants some reviewed; None before any drift."""
-    drift = workflow.drift_to_review(recipe, wiring.workspace())
+    drift = kinds.drift_to_review(recipe, wiring.workspace())
     return publish_drift(recipe, drift, last) if drift is not None else None
 
 
@@ -47,7 +47,7 @@ def publish_drifted_slice(recipe: Recipe, last: Round) -> ReviewReport | None:
 def publish_round_set(recipe: Recipe, kind: ReviewKind, round_: Round, base: str) -> ReviewReport | None:
     """Publish one set about a round."""
     champion = champion_of(recipe.name)
-    return workflow.publish_of_round(_setup(recipe), kind, round_, champion=champion, base=base, **_outside(recipe))
+    return _publish(*kinds.set_of_round(_setup(recipe), kind, round_, champion=champion, base=base))
 
 
 @task(
@@ -59,7 +59,7 @@ def publish_round_set(recipe: Recipe, kind: ReviewKind, round_: Round, base: str
 )
 def publish_data_rows(recipe: Recipe, data: DataReport) -> ReviewReport | None:
     """Publish training rows, spread over the slices."""
-    return workflow.publish_of_data(_setup(recipe), data, **_outside(recipe))
+    return _publish(*kinds.set_of_data(_setup(recipe), data))
 
 
 @task(
@@ -71,8 +71,7 @@ def publish_data_rows(recipe: Recipe, data: DataReport) -> ReviewReport | None:
 )
 def publish_drift(recipe: Recipe, drift: DriftReport, last: Round) -> ReviewReport | None:
     """Publish what the model in production answers to the window that drifted."""
-    champion = champion_of(recipe.name)
-    return workflow.publish_of_drift(_setup(recipe), drift, last, champion=champion, **_outside(recipe))
+    return _publish(*kinds.set_of_drift(_setup(recipe), drift, last, champion=champion_of(recipe.name)))
 
 
 def _setup(recipe: Recipe) -> ReviewSetup:
@@ -80,6 +79,7 @@ def _setup(recipe: Recipe) -> ReviewSetup:
     return ReviewSetup(recipe, here.root, here.workspace_path, here.threads, wiring.embedder())
 
 
-def _outside(recipe: Recipe) -> dict[str, Any]:
-    """Where reviewers work, and how the page of this run shows a new set."""
-    return {"open_desk": lambda: wiring.review_desk(recipe), "show": partial(show_set, recipe=recipe.name)}
+def _publish(occasion: Occasion, choose: Choose) -> ReviewReport | None:
+    recipe = occasion.recipe
+    show = partial(show_set, recipe=recipe.name)
+    return publish_set(occasion, choose, open_desk=lambda: wiring.review_desk(recipe), show=show)

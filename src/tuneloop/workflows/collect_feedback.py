@@ -46,12 +46,7 @@ def collect_feedback(
 ) -> tuple[FeedbackReport, Examined]:
     """Turn responses and edited answers into rows, and send conflicts to adjudication; returns the ledger, examined.
 
-    Args:
-        recipe: whose feedback it is.
-        root: the project's.
-        workspace: of this machine.
-        desk: where reviewers work; None: the recipe has no review.
-        check: called with all submitted answers when there are new ones.
+    `desk`: None: the recipe has no review. `check` is called with all submitted answers when there are new ones.
     """
     folder = feedback_folder(workspace, recipe.name)
     # Of all the recipe's sets: reviewers may still be at an old one.

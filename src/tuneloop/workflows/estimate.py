@@ -41,15 +41,9 @@ class Outlook:
 def estimate_training(
     spec: Recipe, settings: Settings, data: str | None, hardware: str, processes: int, price: float | None
 ) -> Outlook:
-    """Estimate memory, time and cost.
+    """Estimate memory, time and cost. `data` is a data version or its first letters; None: the latest, or the sources.
 
-    Args:
-        spec: the recipe.
-        settings: of this machine.
-        data: a data version or its first letters; None: the latest, or the sources where there is none.
-        hardware: `this`, or a name that `named_machine` knows.
-        processes: that share a batch.
-        price: of an hour of one GPU or machine.
+    `hardware` is `this` or a name that `named_machine` knows; `price` is that of an hour of one GPU or machine.
     """
     job, about_rows = _job(spec, settings, data, hardware, processes, price)
     sizes = sizes_of(job.architecture)

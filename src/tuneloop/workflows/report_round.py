@@ -49,13 +49,7 @@ def save_and_report(workspace: Path, round_: Round) -> RoundPages:
 
 
 def write_card(workspace: Path, round_: Round, base: Path) -> Path:
-    """Write the round's model card, with what is known of the base and the data; returns its path.
-
-    Args:
-        workspace: of this machine.
-        round_: with its verdict.
-        base: folder that `prepare_base` gave.
-    """
+    """Write the round's model card, with what is known of the base and the data; `base` is from `prepare_base`."""
     origin = origin_of(base, base_models(workspace))
     known = {"licence": origin.licence, "base": origin.base, "base_revision": origin.revision} if origin else {}
     return write_model_card(workspace, round_, manifest=load_manifest(Path(round_.data.folder)), **known)

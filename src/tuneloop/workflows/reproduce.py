@@ -91,13 +91,7 @@ def repeat(
 ) -> tuple[Reproduction, TrainingReport, Path]:
     """Train again and compare; returns the reproduction, the new training's report, and the file that keeps both.
 
-    Args:
-        past: the run that is repeated.
-        found: what `check_repetition` found.
-        call: as `check_repetition` made it.
-        launcher: see `carry_out`.
-        tolerance: relative difference of losses that still counts as equal.
-        on_progress: called with every loss.
+    `found` and `call` are those of `check_repetition`; losses that differ by less than `tolerance` count as equal.
     """
     report = carry_out(call, launcher, on_progress=on_progress)
     comparison = compare(past.report, report, tolerance=tolerance)

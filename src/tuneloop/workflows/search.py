@@ -48,22 +48,14 @@ def one_run_at_a_time(folder: Path) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Search:
-    """A recipe's search on a data version; what is found lies in its folder, where a later call goes on.
-
-    Args:
-        recipe: with its training and search sections.
-        data: whose validation rows compare the trials.
-        base: folder of the base model.
-        folder: of the search.
-        trials: how many in all; None: as the recipe says.
-        threads: for training.
-    """
+    """A recipe's search on a data version; what is found lies in its folder, where a later call goes on."""
 
     recipe: Recipe
     data: DataReport
     base: Path
     folder: Path
     trials: int | None
+    """How many in all; None: as the recipe says."""
     threads: int | None
 
     def next_trial(self) -> Trial | None:

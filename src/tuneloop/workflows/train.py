@@ -85,15 +85,8 @@ def training_call(
 ) -> TrainingCall:
     """Put together all that a training needs, whoever starts it.
 
-    Args:
-        recipe: its model and training sections count.
-        data: folder of the data version, which has its name.
-        base: folder of the base model.
-        out: folder of the run.
-        settings: of this machine.
-        start: an adapter to go on from.
-        threads: instead of those that the settings name.
-        merge: whether the adapter is merged into the base afterwards.
+    `data` is the folder of a data version, which has its name; `start` an adapter to go on from; `threads` count
+    instead of those that the settings name.
     """
     return TrainingCall(
         base=base,

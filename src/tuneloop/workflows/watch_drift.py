@@ -23,17 +23,9 @@ def watch_drift(
     embedder: Embedder,
     announce: Callable[[DriftReport], None],
 ) -> tuple[DriftReport, Sequence[TrafficRow]]:
-    """Test the newest window of traffic against the latest round's training rows.
+    """Test the newest window of traffic against the training rows of the latest round; returns the window's rows too.
 
-    Args:
-        recipe: with its drift section.
-        last: the latest round.
-        workspace: of this machine.
-        embedder: places prompts by their meaning.
-        announce: called with the report of a drift; again with the same one if it was cut off.
-
-    Returns:
-        The report, and the window's rows; none where there is no traffic.
+    `announce` is called with the report of a drift, and again with the same one if it was cut off.
     """
     traffic = traffic_file(workspace, recipe.name)
     report = watch(

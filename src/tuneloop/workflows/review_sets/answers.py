@@ -90,18 +90,7 @@ def pool_of(
     shares: Mapping[Strategy, float],
     data_folder: Path,
 ) -> Pool:
-    """Return the prompts with the evidence of each strategy that has a share.
-
-    Args:
-        setup: recipe and places.
-        prompts: to choose from.
-        ours: the model's answers to them.
-        theirs: another model's, where there is one.
-        vectors: of the prompts.
-        scores: of the texts in `ours`.
-        shares: strategy -> share of the budget.
-        data_folder: of the data version that drift is measured against.
-    """
+    """Return the prompts with the evidence of each strategy that has a share. `scores` are those of our answers."""
     evidence: dict[Strategy, Sequence[float]] = {"uncertain": [-sure for sure in ours.log_probabilities]}
     unavailable: dict[Strategy, str] = {}
     if theirs is None:

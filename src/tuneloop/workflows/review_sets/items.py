@@ -28,15 +28,7 @@ Model = tuple[str, str]
 
 @dataclass(frozen=True)
 class ReviewSetup:
-    """What all review sets of a recipe are made with.
-
-    Args:
-        recipe: whose sets they are.
-        root: the project's; paths in the recipe start there.
-        workspace: of this machine.
-        threads: for models that answer; None: torch decides.
-        embedder: places prompts by their meaning.
-    """
+    """What all review sets of a recipe are made with. `threads` are for models that answer; None: torch decides."""
 
     recipe: Recipe
     root: Path

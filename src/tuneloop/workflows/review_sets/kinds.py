@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Mapping
 from pathlib import Path
 
 from tuneloop.drift.traffic import read_window
@@ -11,13 +10,13 @@ from tuneloop.drift.watching import last_drift
 from tuneloop.ports import ReviewKind
 from tuneloop.recipes import Recipe, Strategy
 from tuneloop.registry.rounds import load_rounds, other_model, reviewed_model
-from tuneloop.results import DataReport, DriftReport, ReviewReport, Round
+from tuneloop.results import DataReport, DriftReport, Round
 from tuneloop.review.review_sets import ReviewSet
 from tuneloop.review.set_names import data_set, drift_set, round_set
 from tuneloop.workflows.review_sets.choosing import choose_answers
 from tuneloop.workflows.review_sets.items import Occasion, ReviewSetup
 from tuneloop.workflows.review_sets.prompts import scrubbed, waiting_prompts
-from tuneloop.workflows.review_sets.publishing import OpenDesk, publish_set
+from tuneloop.workflows.review_sets.publishing import Choose
 from tuneloop.workflows.review_sets.rows import choose_failures, choose_rows
 from tuneloop.workspaces import drift_file
 
@@ -45,30 +44,19 @@ def kinds_due(recipe: Recipe, round_: Round) -> list[ReviewKind]:
     return [kind for kind in OF_ROUNDS if kind in {*recipe.review.sets, *needed}]
 
 
-def publish_of_round(
-    setup: ReviewSetup,
-    kind: ReviewKind,
-    round_: Round,
-    *,
-    champion: Mapping[str, str] | None,
-    base: str,
-    open_desk: OpenDesk,
-    show: Callable[[ReviewReport], None],
-) -> ReviewReport | None:
-    """Publish answers to prompts that were not judged yet, two models' answers side by side, or red-team failures.
+def set_of_round(
+    setup: ReviewSetup, kind: ReviewKind, round_: Round, *, champion: Mapping[str, str] | None, base: str
+) -> tuple[Occasion, Choose]:
+    """Plan a set of answers that were not judged yet, of two models' answers side by side, or of red-team failures.
 
-    Args:
-        setup: recipe and places.
-        kind: of the set.
-        round_: whose candidate is reviewed, or the champion that it did not replace.
-        champion: tags of the model in production.
-        base: folder of the base model, with which a first model is compared.
-        open_desk: where reviewers work.
-        show: called once the set is published for the first time.
+    It is about the round's candidate, or the champion that it did not replace; a first model is compared with the
+    base, whose folder is `base`.
     """
     recipe = setup.recipe
     model = reviewed_model(round_, champion)
     other = other_model(round_, model[1], load_rounds(setup.workspace, recipe.name))
+    if kind == "preference" and other is None:
+        other = (base, round_.training.base_hash)
     occasion = Occasion(
         setup=setup,
         name=round_set(recipe.name, kind, round_.number),
@@ -79,22 +67,14 @@ def publish_of_round(
         shares=recipe.review.sampling,
         labels={},
     )
-    if kind == "preference" and other is None:
-        occasion = replace(occasion, other=(base, round_.training.base_hash))
-
-    def choose() -> ReviewSet | None:
-        if kind == "red_team":
-            failures = Path(round_.candidate.scores).parent / "red_team.jsonl"
-            return choose_failures(occasion, failures, round_.candidate.model_hash)
-        return choose_answers(occasion, waiting_prompts(setup))
-
-    return publish_set(occasion, choose, open_desk=open_desk, show=show)
+    if kind == "red_team":
+        failures = Path(round_.candidate.scores).parent / "red_team.jsonl"
+        return occasion, lambda: choose_failures(occasion, failures, round_.candidate.model_hash)
+    return occasion, lambda: choose_answers(occasion, waiting_prompts(setup))
 
 
-def publish_of_data(
-    setup: ReviewSetup, data: DataReport, *, open_desk: OpenDesk, show: Callable[[ReviewReport], None]
-) -> ReviewReport | None:
-    """Publish training rows of a data version, spread over the slices."""
+def set_of_data(setup: ReviewSetup, data: DataReport) -> tuple[Occasion, Choose]:
+    """Plan a set of training rows, spread over the slices."""
     occasion = Occasion(
         setup=setup,
         name=data_set(setup.recipe.name, data.version),
@@ -105,7 +85,7 @@ def publish_of_data(
         shares={},
         labels={},
     )
-    return publish_set(occasion, lambda: choose_rows(occasion), open_desk=open_desk, show=show)
+    return occasion, lambda: choose_rows(occasion)
 
 
 def drift_to_review(recipe: Recipe, workspace: Path) -> DriftReport | None:
@@ -116,16 +96,10 @@ def drift_to_review(recipe: Recipe, workspace: Path) -> DriftReport | None:
     return last_drift(drift_file(workspace, recipe.name)) if wants(recipe, "drifted_slice") else None
 
 
-def publish_of_drift(
-    setup: ReviewSetup,
-    drift: DriftReport,
-    last: Round,
-    *,
-    champion: Mapping[str, str] | None,
-    open_desk: OpenDesk,
-    show: Callable[[ReviewReport], None],
-) -> ReviewReport | None:
-    """Publish what the model in production answers to the window that drifted."""
+def set_of_drift(
+    setup: ReviewSetup, drift: DriftReport, last: Round, *, champion: Mapping[str, str] | None
+) -> tuple[Occasion, Choose]:
+    """Plan a set of what the model in production answers to the window that drifted."""
     recipe = setup.recipe
     occasion = Occasion(
         setup=setup,
@@ -143,4 +117,4 @@ def publish_of_drift(
         prompts = scrubbed(recipe, [row.prompt for row in reversed(window)], setup.workspace)
         return choose_answers(occasion, prompts)
 
-    return publish_set(occasion, choose, open_desk=open_desk, show=show)
+    return occasion, choose

@@ -17,21 +17,21 @@ from tuneloop.workspaces import feedback_folder
 
 GUIDELINES = "Rate each answer, and correct it where you would have written something else."
 GUIDELINES_OF_ADJUDICATION = "Choose the version you would send; write your own where neither is right."
-OpenDesk = Callable[[], ReviewDesk]
-"""Called only when there is something to publish: without a server, sets that are published already do no harm."""
+Choose = Callable[[], ReviewSet | None]
 _log = logging.getLogger(__name__)
 
 
 def publish_set(
     occasion: Occasion,
-    choose: Callable[[], ReviewSet | None],
+    choose: Choose,
     *,
-    open_desk: OpenDesk,
+    open_desk: Callable[[], ReviewDesk],
     show: Callable[[ReviewReport], None],
 ) -> ReviewReport | None:
-    """Publish the set; `choose` makes it where it was not chosen before.
+    """Publish the set; `choose` makes it where it was not chosen before, and `show` is called once it is published.
 
-    Cut off anywhere, the next call goes on with the same records.
+    Cut off anywhere, the next call goes on with the same records. The desk is opened only when there is something to
+    publish: without a server, sets that are published already do no harm.
     """
     sets = occasion.sets
     found = sets.find(occasion.name) or choose()
