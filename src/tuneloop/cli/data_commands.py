@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,18 +10,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tuneloop.cli import prune_command
+from tuneloop.cli.consoles import wide_console
 from tuneloop.errors import DataError
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from tuneloop.lineage.data_lineage import Lineage
     from tuneloop.records import Record, Rejection
     from tuneloop.results import DataManifest
 
 BATCH_ROWS = 5000
-WIDE = 10_000
-"""Columns of a pipe: rows are never folded there, so that `grep` and `cut` work."""
 
 RecipeName = Annotated[str | None, typer.Option("--recipe", help="Only versions of the recipe with this name.")]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON for other programs.")]
@@ -50,7 +46,7 @@ def log(*, recipe: RecipeName = None, as_json: AsJson = False) -> None:
     if as_json:
         _echo([r | {"reasons": m.reasons} for r, m in zip(log_rows(manifests), manifests, strict=True)])
     else:
-        print_log(manifests, _console())
+        print_log(manifests, wide_console())
 
 
 def show(
@@ -111,7 +107,7 @@ def diff(
     else:
         from tuneloop.reports.data.terminal import print_diff
 
-        print_diff(found, _console())
+        print_diff(found, wide_console())
     if found.moved:
         raise typer.Exit(1)
 
@@ -131,7 +127,7 @@ def _pair(manifests: list[DataManifest], old: str | None, new: str | None) -> tu
 def _show_manifest(manifest: DataManifest) -> None:
     from tuneloop.reports.data.terminal import print_manifest
 
-    print_manifest(manifest, _console())
+    print_manifest(manifest, wide_console())
 
 
 def _show_row(folder: Path, name: str, *, as_json: bool) -> None:
@@ -142,7 +138,7 @@ def _show_row(folder: Path, name: str, *, as_json: bool) -> None:
         _echo([s.model_dump(mode="json") for s in stories])
         return
     for story in stories:
-        print_lineage(story, _console())
+        print_lineage(story, wide_console())
 
 
 def _stories(folder: Path, name: str) -> list[Lineage]:
@@ -226,12 +222,6 @@ def _workspace() -> Path:
     from tuneloop.settings import Settings
 
     return Settings().workspace_path
-
-
-def _console() -> Console:
-    from rich.console import Console
-
-    return Console(width=None if sys.stdout.isatty() else WIDE, highlight=False)
 
 
 def _echo(value: Any) -> None:

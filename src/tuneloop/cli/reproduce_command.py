@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tuneloop.cli.consoles import wide_console
 from tuneloop.errors import TrainingError
 
 if TYPE_CHECKING:
@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from tuneloop.registry.past_runs import PastRun
     from tuneloop.settings import Settings
     from tuneloop.training.launching import TrainingCall
-
-WIDE = 10_000
-"""Columns of a pipe: nothing is folded there."""
 
 
 def register(app: typer.Typer) -> None:
@@ -59,7 +56,7 @@ def reproduce(
     file = settings.root / recipe_file if recipe_file else None
     spec = recipe_of(past, file)
     require_readable(spec, root=settings.root, workspace=settings.workspace_path)
-    console = _console(quiet=as_json)
+    console = wide_console(quiet=as_json)
     found, call = check_repetition(past, spec, known, settings=settings)
     _print_conditions(console, found)
     if not (found.is_possible and call) or check_only:
@@ -145,9 +142,3 @@ def _print_comparison(console: Console, found: Reproduction, file: Path) -> None
     )
     say(console, f"  loss {result.train_loss_then} -> {result.train_loss_now}{validation}")
     say(console, f"  {file}")
-
-
-def _console(*, quiet: bool) -> Console:
-    from rich.console import Console
-
-    return Console(width=None if sys.stdout.isatty() else WIDE, highlight=False, quiet=quiet)
