@@ -7,9 +7,9 @@ from pathlib import Path
 from prefect import flow
 
 from tasks import wiring
-from tasks.attempts import only_attempt
 from tasks.data import data_version
 from tasks.publishing import publish_data_sample
+from tasks.runs import only_attempt
 from tasks.training import base_model
 from tuneloop.results import DataReport
 

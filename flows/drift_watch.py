@@ -8,9 +8,9 @@ from prefect import flow, get_run_logger
 from prefect.runtime import flow_run
 
 from tasks import wiring
-from tasks.attempts import only_attempt
 from tasks.drift import compare_traffic
 from tasks.publishing import publish_drifted_slice
+from tasks.runs import only_attempt
 from tuneloop.registry.rounds import load_rounds
 from tuneloop.results import DriftReport
 

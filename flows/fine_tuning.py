@@ -7,12 +7,13 @@ from pathlib import Path
 from prefect import flow
 
 from tasks import wiring
-from tasks.attempts import only_attempt
 from tasks.data import data_version
 from tasks.registry import champion_of
-from tasks.training import base_model, start_of, trained_model
+from tasks.runs import only_attempt
+from tasks.training import base_model, trained_model
 from tuneloop.results import TrainingReport
 from tuneloop.training.base_models import folder_hash
+from tuneloop.workflows.train import start_of
 
 
 @flow(name="fine-tuning", flow_run_name="{recipe}")

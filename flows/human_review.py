@@ -8,11 +8,11 @@ from __future__ import annotations
 from prefect import flow, get_run_logger
 
 from tasks import wiring
-from tasks.attempts import only_attempt
 from tasks.collecting import collect_feedback
-from tasks.waiting import is_overtaken, recipes_to_sweep, start_turn_if_due
+from tasks.runs import is_overtaken, only_attempt, start_cycle_if_due
 from tuneloop.errors import TuneloopError
 from tuneloop.results import FeedbackReport
+from tuneloop.workflows.collect_feedback import recipes_to_sweep
 
 
 @flow(name="human-review", flow_run_name="{recipe}")
@@ -31,7 +31,8 @@ def collected_from(recipe: str | None) -> list[FeedbackReport]:
     if is_overtaken():
         get_run_logger().warning("skipped: this run is late, and a younger one collects the same answers")
         return []
-    paths = [recipe] if recipe else list(recipes_to_sweep().values())
+    here = wiring.settings()
+    paths = [recipe] if recipe else list(recipes_to_sweep(here.root, here.workspace_path).values())
     found, failed = [], []
     for path in paths:
         try:
@@ -45,8 +46,8 @@ def collected_from(recipe: str | None) -> list[FeedbackReport]:
 
 
 def collected(path: str) -> FeedbackReport:
-    """What people have said on one recipe; a turn of the loop starts if that is enough."""
+    """What people have said on one recipe; a cycle starts if that is enough."""
     spec = wiring.recipe_at(path)
     report = collect_feedback(spec)
-    start_turn_if_due(spec, path, report)
+    start_cycle_if_due(spec, path, report)
     return report

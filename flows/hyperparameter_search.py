@@ -8,23 +8,15 @@ from typing import Literal
 from prefect import flow
 
 from tasks import wiring
-from tasks.attempts import only_attempt
 from tasks.data import data_version
-from tasks.search import (
-    conclude,
-    conclude_curve,
-    folder_of_curve,
-    folder_of_search,
-    next_trial,
-    one_run_at_a_time,
-    run_trial,
-    train_on,
-)
+from tasks.runs import only_attempt
+from tasks.search import conclude, conclude_curve, run_trial, train_on
 from tasks.training import base_model
 from tuneloop.recipes import Recipe
 from tuneloop.results import DataReport
 from tuneloop.results.search import LearningCurve, SearchReport
 from tuneloop.training.search.learning_curve import sizes_of
+from tuneloop.workflows.search import folder_of_curve, one_run_at_a_time, search_of
 
 What = Literal["search", "learning-curve"]
 
@@ -49,16 +41,16 @@ def hyperparameter_search(
 
 def search(spec: Recipe, data: DataReport, base: str, trials: int | None) -> SearchReport:
     """Trial by trial; a search that was cut off goes on."""
-    folder = folder_of_search(spec, data, base)
-    with one_run_at_a_time(folder):
-        while (trial := next_trial(spec, folder, trials)) is not None:
-            run_trial(spec, data, base, folder, trial, trials)
-        return conclude(spec, data, base, folder, trials)
+    found = search_of(spec, data, Path(base), trials=trials, settings=wiring.settings())
+    with one_run_at_a_time(found.folder):
+        while (trial := found.next_trial()) is not None:
+            run_trial(found, trial)
+        return conclude(found)
 
 
 def curve(spec: Recipe, data: DataReport, base: str) -> LearningCurve:
     """Size by size; those that are trained already are only read."""
-    folder = folder_of_curve(spec, data, base)
+    folder = folder_of_curve(spec, data, Path(base), wiring.workspace())
     with one_run_at_a_time(folder):
         points = [train_on(spec, data, base, folder, rows) for rows in sizes_of(data.rows_train)]
         return conclude_curve(spec, data, folder, points)

@@ -7,10 +7,10 @@ from pathlib import Path
 from prefect import flow
 
 from tasks import wiring
-from tasks.attempts import only_attempt
 from tasks.data import data_version
 from tasks.evaluation import evaluation_of
 from tasks.registry import champion_of
+from tasks.runs import only_attempt
 from tasks.training import base_model
 from tuneloop.registry.rounds import served_by
 from tuneloop.results import EvaluationReport

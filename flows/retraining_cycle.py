@@ -13,21 +13,15 @@ from prefect import flow, get_run_logger
 from prefect.runtime import flow_run
 
 from tasks import wiring
-from tasks.approval import asked_rounds, is_ours, still_waits, with_approval
-from tasks.attempts import only_attempt
-from tasks.collecting import collect_feedback
+from tasks.approval import decline, is_ours, promote, still_waits, with_approval
+from tasks.collecting import collect_feedback, refresh_review
 from tasks.data import data_version
-from tasks.evaluation import evaluation_of, judge
-from tasks.evaluation_display import keep_model_card
-from tasks.opinions import opinions_on
-from tasks.private_test import private_score
+from tasks.evaluation import evaluation_of, gate, private_score
+from tasks.judgments import judgments_on
 from tasks.publishing import publish_data_sample, publish_round_sets
-from tasks.registry import champion_of, decline, lost, promote, register
-from tasks.review_prompts import check_review
-from tasks.review_report import show_review
-from tasks.rounds import keep_round
-from tasks.served import served_of
-from tasks.training import base_model, start_of, trained_model, training_key
+from tasks.registry import champion_of, keep_round, lost, register
+from tasks.runs import only_attempt
+from tasks.training import base_model, served_of, trained_model
 from tuneloop.files import file_digests
 from tuneloop.recipes import Recipe
 from tuneloop.registry.environment import environment_of
@@ -38,6 +32,11 @@ from tuneloop.registry.verdict_signature import signing_key
 from tuneloop.results import DataReport, FeedbackReport, Round
 from tuneloop.training.base_models import folder_hash
 from tuneloop.training.export.served import artefact_hash, require_engine
+from tuneloop.training.identity import training_key
+from tuneloop.workflows.approve import asked_rounds
+from tuneloop.workflows.report_round import write_card
+from tuneloop.workflows.review_sets.prompts import check_review
+from tuneloop.workflows.train import start_of
 
 Trigger = Literal["manual", "schedule", "drift", "feedback"]
 
@@ -62,8 +61,8 @@ def turn(spec: Recipe, recipe: str, trigger: Trigger) -> None:
     require_engine(spec.evaluation.artefact)
     champion_of(spec.name)  # a registry that says something else than the audit trail is told before hours of work
     base = base_model(spec.model)
-    check_review(spec)
-    for asked in asked_rounds(spec.name):
+    check_review(spec, wiring.settings().root)
+    for asked in asked_rounds(wiring.workspace(), spec.name):
         if not still_waits(asked):
             finish(spec, recipe, base, asked)
         if is_ours(asked):
@@ -97,7 +96,7 @@ def train_and_judge(spec: Recipe, trigger: Trigger, base: str, data: DataReport,
     served_path, served_hash = served_of(spec, training)
     candidate = evaluation_of(spec, data, "candidate", served_path, served_hash)
     champion_scores = evaluation_of(spec, data, "champion", *served_by(champion)) if champion else None
-    opinions = opinions_on(spec, candidate, base_scores, champion_scores)
+    judgments = judgments_on(spec, candidate, base_scores, champion_scores)
     round_ = begin_round(
         wiring.workspace(),
         recipe=spec.name,
@@ -111,8 +110,8 @@ def train_and_judge(spec: Recipe, trigger: Trigger, base: str, data: DataReport,
         base=base_scores,
         champion=champion_scores,
         candidate=candidate,
-        opinions=opinions,
-        verdict=judge(spec, data, training, served_hash, candidate, base_scores, champion_scores, opinions),
+        opinions=judgments,
+        verdict=gate(spec, data, training, served_hash, candidate, base_scores, champion_scores, judgments),
         settings=spec.model_dump(mode="json"),
         environment=environment_of(wiring.settings().root),
     )
@@ -129,12 +128,12 @@ def judged_again(spec: Recipe) -> Round | None:
     if not rounds or not rounds[-1].complete or rounds[-1].verdict.decision != "needs_review":
         return None
     round_ = rounds[-1]
-    opinions = opinions_on(spec, round_.candidate, round_.base, round_.champion)
+    judgments = judgments_on(spec, round_.candidate, round_.base, round_.champion)
     scores = round_.candidate, round_.base, round_.champion
-    verdict = judge(spec, round_.data, round_.training, round_.candidate.model_hash, *scores, opinions)
+    verdict = gate(spec, round_.data, round_.training, round_.candidate.model_hash, *scores, judgments)
     if verdict.decision == "needs_review":
         return None
-    return round_.model_copy(update={"opinions": opinions, "verdict": verdict, "complete": False})
+    return round_.model_copy(update={"opinions": judgments, "verdict": verdict, "complete": False})
 
 
 def finish(spec: Recipe, recipe: str, base: str, round_: Round) -> None:
@@ -142,7 +141,7 @@ def finish(spec: Recipe, recipe: str, base: str, round_: Round) -> None:
     finished."""
     key = signing_key(wiring.workspace())
     round_ = seal_folders(round_, key=key, digests_of=file_digests, hash_of=artefact_hash)
-    pages = [*keep_round(round_), keep_model_card(round_, Path(base))]
+    pages = [*keep_round(round_), write_card(wiring.workspace(), round_, Path(base))]
     run_id, version = register(spec, round_, [*map(str, pages), str(wiring.settings().root / recipe)])
     private_test = None
     if round_.verdict.decision == "promote" and (spec.review.approval or round_.approval):
@@ -154,6 +153,6 @@ def finish(spec: Recipe, recipe: str, base: str, round_: Round) -> None:
     elif word is not None and word.decision == "decline":
         decline(spec.name, version, round_.verdict, word)
     reviews = publish_round_sets(spec, round_, base)
-    show_review(spec)
+    refresh_review(spec)
     done = {"complete": True, "model_version": version, "mlflow_run_id": run_id}
     keep_round(round_.model_copy(update={**done, "reviews": reviews, "private_test": private_test}))

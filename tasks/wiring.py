@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from tuneloop import workspaces
 from tuneloop.data.stages import InThisProcess
 from tuneloop.errors import ServiceError
 from tuneloop.ports import Completer, Embedder, Executor, Registry, ReviewDesk, Rewriter
@@ -28,11 +29,7 @@ def recipe_at(path: str) -> Recipe:
 
 
 def feedback_folder(recipe: str) -> Path:
-    return workspace() / "feedback" / recipe
-
-
-def traffic_file(recipe: str) -> Path:
-    return workspace() / "traffic" / f"{recipe}.jsonl"
+    return workspaces.feedback_folder(workspace(), recipe)
 
 
 def review_desk(recipe: Recipe) -> ReviewDesk:
@@ -90,7 +87,7 @@ def judge(config: Judge) -> Completer:
     from tuneloop.adapters.local_judge import LocalJudge
     from tuneloop.training.base_models import folder_hash, prepare_base
 
-    folder = prepare_base(Model(base=config.model), workspace() / "models" / "base")
+    folder = prepare_base(Model(base=config.model), workspaces.base_models(workspace()))
     return LocalJudge(folder, model_hash=folder_hash(folder), threads=settings().threads)
 
 

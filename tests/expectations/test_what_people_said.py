@@ -19,7 +19,7 @@ from tuneloop.recipes import AnswerFormat, Recipe, Training
 from tuneloop.records import Record
 from tuneloop.results import DataReport
 from tuneloop.review.collecting import collect
-from tuneloop.workflows.accepted_answers import accept_answers
+from tuneloop.workflows.collect_feedback import accept_answers
 
 ANSWER = ReviewAnswer(
     response_id="r",

@@ -10,7 +10,7 @@ from prefect import flow
 from prefect.exceptions import Abort
 from prefect.runtime import flow_run
 
-from tasks.attempts import only_attempt
+from tasks.runs import only_attempt
 from tuneloop.errors import TuneloopError
 
 
@@ -43,7 +43,7 @@ def test_what_is_over_leaves_no_lock_behind(place: Path) -> None:
 
 
 def test_a_run_that_has_crashed_four_times_is_given_up(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tasks.attempts.flow_run.get_run_count", lambda: 5)
+    monkeypatch.setattr("tasks.runs.flow_run.get_run_count", lambda: 5)
 
     @flow
     def run_again() -> None:

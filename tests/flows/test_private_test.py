@@ -49,7 +49,7 @@ def judged(place: Path, data: Path, decision: str = "promote", **training: Any) 
 
 
 def scored(recipe: Recipe, round_: Round) -> PrivateReport | None:
-    from tasks.private_test import private_score
+    from tasks.evaluation import private_score
 
     return flow(lambda: private_score(recipe, round_), name="one private test", persist_result=False)()
 

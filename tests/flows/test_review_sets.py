@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-from prefect import flow
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 
@@ -22,7 +21,7 @@ from tuneloop.drift.traffic import TrafficRow, append
 from tuneloop.errors import ServiceError
 from tuneloop.ports import ReviewForm, ReviewItem
 from tuneloop.registry.rounds import load_rounds
-from tuneloop.results import Round
+from tuneloop.results import ReviewReport, Round
 from tuneloop.review.review_sets import ReviewSet, ReviewSets, prompt_hash
 from tuneloop.review.rows import read_rows
 from tuneloop.review.sampling import stands_second
@@ -221,14 +220,15 @@ def test_a_second_cycle_and_a_validation_publish_nothing_more(place: Path, recip
 
 def test_a_publishing_killed_between_ledger_and_desk_ends_as_it_began(place: Path, recipe: str, desk: Desk) -> None:
     from tasks import wiring
-    from tasks.publishing import put_before_people
-    from tasks.review_choosing import choose_answers
-    from tasks.review_items import Occasion
-    from tasks.review_prompts import waiting_prompts
+    from tuneloop.workflows.review_sets.choosing import choose_answers
+    from tuneloop.workflows.review_sets.items import Occasion, ReviewSetup
+    from tuneloop.workflows.review_sets.prompts import waiting_prompts
+    from tuneloop.workflows.review_sets.publishing import publish_set
 
-    spec, (round_,) = wiring.recipe_at(recipe), rounds_of(place)
+    (round_,) = rounds_of(place)
+    setup = ReviewSetup(wiring.recipe_at(recipe), place, place / "workspace", 1, wiring.embedder())
     occasion = Occasion(
-        recipe=spec,
+        setup=setup,
         name=f"{NAME}-round-2",
         kind="answers",
         data_folder=Path(round_.data.folder),
@@ -239,7 +239,7 @@ def test_a_publishing_killed_between_ledger_and_desk_ends_as_it_began(place: Pat
     )
 
     def choose() -> ReviewSet | None:
-        return choose_answers(occasion, waiting_prompts(spec))
+        return choose_answers(occasion, waiting_prompts(setup))
 
     class Killed(Desk):
         def publish(self, name: str, items: Sequence[ReviewItem], form: ReviewForm) -> str:
@@ -248,14 +248,15 @@ def test_a_publishing_killed_between_ledger_and_desk_ends_as_it_began(place: Pat
     kept = choose()
     assert kept is not None
     if (pid := os.fork()) == 0:
-        wiring.review_desk = lambda _recipe: Killed()
-        put_before_people(occasion, choose)
+        publish_set(occasion, choose, open_desk=Killed, show=lambda _: None)
         os._exit(0)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 9
     assert ReviewSets(feedback(place)).find(occasion.name) == kept
     assert occasion.name not in desk.sets
     (place / "new.jsonl").write_text(json.dumps({"prompt": "Something else entirely"}) + "\n")
-    flow(lambda: put_before_people(occasion, choose))()
+    shown: list[ReviewReport] = []
+    publish_set(occasion, choose, open_desk=lambda: desk, show=shown.append)
+    assert [report.review_set for report in shown] == [occasion.name]
     assert list(desk.sets[occasion.name].values()) == list(kept.items)
     assert ReviewSets(feedback(place)).find(occasion.name).url
     asked = ReviewSets(feedback(place)).ledger.asked()

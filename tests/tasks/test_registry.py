@@ -9,7 +9,9 @@ import pytest
 import yaml
 from prefect.states import Failed
 
-from tasks.registry import champion_of, promote, register, worth_repeating
+from tasks.approval import promote
+from tasks.caching import worth_repeating
+from tasks.registry import champion_of, register
 from tests.tuneloop.reports.examples import make_round
 from tuneloop.adapters.mlflow_registry import MlflowRegistry
 from tuneloop.errors import ServiceError

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,18 +10,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tuneloop.cli import prune_command
+from tuneloop.cli.consoles import wide_console
 from tuneloop.errors import DataError
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from tuneloop.lineage.lineage_rows import Lineage
     from tuneloop.records import Record, Rejection
     from tuneloop.results import DataManifest
 
 BATCH_ROWS = 5000
-WIDE = 10_000
-"""Columns of a pipe: rows are never folded there, so that `grep` and `cut` work."""
 
 RecipeName = Annotated[str | None, typer.Option("--recipe", help="Only versions of the recipe with this name.")]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON for other programs.")]
@@ -43,13 +39,14 @@ def register(app: typer.Typer) -> None:
 
 def log(*, recipe: RecipeName = None, as_json: AsJson = False) -> None:
     """List the data versions, oldest first: rows in, kept and set aside, rows per split, the most frequent reasons."""
+    from tuneloop.data.snapshots import require_manifests
     from tuneloop.reports.data.terminal import log_rows, print_log
 
-    manifests = _manifests(_workspace(), recipe)
+    manifests = require_manifests(_workspace(), recipe)
     if as_json:
         _echo([r | {"reasons": m.reasons} for r, m in zip(log_rows(manifests), manifests, strict=True)])
     else:
-        print_log(manifests, _console())
+        print_log(manifests, wide_console())
 
 
 def show(
@@ -69,10 +66,12 @@ def show(
     With the id of a row: its source and line, who reviewed it, its split and cluster, or why it was set aside and
     which row was kept in its place.
     """
+    from tuneloop.data.snapshots import find_manifest, require_manifests
+
     if raw and not quarantine:
         raise typer.BadParameter("--raw goes with --quarantine")
     workspace = _workspace()
-    manifest = _find(_manifests(workspace, recipe), version)
+    manifest = find_manifest(require_manifests(workspace, recipe), version)
     folder = workspace / "data" / manifest.version
     if row is not None:
         _show_row(folder, row, as_json=as_json)
@@ -97,35 +96,38 @@ def diff(
 
     Exit code 1 when a row is in another split than before, which must never happen.
     """
+    from tuneloop.data.snapshots import require_manifests
     from tuneloop.lineage.data_diff import diff as compare
 
     workspace = _workspace()
-    before, after = _pair(_manifests(workspace, recipe), old, new)
+    before, after = _pair(require_manifests(workspace, recipe), old, new)
     found = compare(before, after, _contents(workspace, before), _contents(workspace, after))
     if as_json:
         _echo(found.model_dump(mode="json"))
     else:
         from tuneloop.reports.data.terminal import print_diff
 
-        print_diff(found, _console())
+        print_diff(found, wide_console())
     if found.moved:
         raise typer.Exit(1)
 
 
 def _pair(manifests: list[DataManifest], old: str | None, new: str | None) -> tuple[DataManifest, DataManifest]:
+    from tuneloop.data.snapshots import find_manifest
+
     if old is None:
         after = manifests[-1]
         if not after.parents:
             raise DataError(f"{after.version} is the first version of {after.recipe}: there is nothing to compare with")
-        return _find(manifests, after.parents[-1]), after
-    before = _find(manifests, old)
-    return before, _find([m for m in manifests if new is not None or m.recipe == before.recipe], new)
+        return find_manifest(manifests, after.parents[-1]), after
+    before = find_manifest(manifests, old)
+    return before, find_manifest([m for m in manifests if new is not None or m.recipe == before.recipe], new)
 
 
 def _show_manifest(manifest: DataManifest) -> None:
     from tuneloop.reports.data.terminal import print_manifest
 
-    print_manifest(manifest, _console())
+    print_manifest(manifest, wide_console())
 
 
 def _show_row(folder: Path, name: str, *, as_json: bool) -> None:
@@ -136,7 +138,7 @@ def _show_row(folder: Path, name: str, *, as_json: bool) -> None:
         _echo([s.model_dump(mode="json") for s in stories])
         return
     for story in stories:
-        print_lineage(story, _console())
+        print_lineage(story, wide_console())
 
 
 def _stories(folder: Path, name: str) -> list[Lineage]:
@@ -207,29 +209,6 @@ def _page(folder: Path) -> str:
     return str(file)
 
 
-def _manifests(workspace: Path, recipe: str | None) -> list[DataManifest]:
-    from tuneloop.data.snapshots import list_manifests
-
-    found = list_manifests(workspace, recipe)
-    if not found:
-        raise DataError(
-            f"no data versions {f'of {recipe} ' if recipe else ''}in {workspace} yet: "
-            "`tuneloop run deployments/recipes/NAME.yaml` makes one"
-        )
-    return found
-
-
-def _find(manifests: list[DataManifest], version: str | None) -> DataManifest:
-    """The version that begins like this, or the latest."""
-    if version is None:
-        return manifests[-1]
-    found = [m for m in manifests if m.version == version] or [m for m in manifests if m.version.startswith(version)]
-    if len(found) == 1:
-        return found[0]
-    known = ", ".join(m.version for m in (found or manifests)[-10:])
-    raise DataError(f"{version} is {'ambiguous' if found else 'no known data version'}; there are: {known}")
-
-
 def _contents(workspace: Path, manifest: DataManifest) -> dict[str, dict[str, str]]:
     """What the rows of each split hold, as hashes."""
     from tuneloop.data.snapshots import splits_in, stream_rows
@@ -243,12 +222,6 @@ def _workspace() -> Path:
     from tuneloop.settings import Settings
 
     return Settings().workspace_path
-
-
-def _console() -> Console:
-    from rich.console import Console
-
-    return Console(width=None if sys.stdout.isatty() else WIDE, highlight=False)
 
 
 def _echo(value: Any) -> None:

@@ -43,6 +43,7 @@ def export(
     from tuneloop.settings import Settings
     from tuneloop.training.export.exporting import export_run
     from tuneloop.training.export.served import artefact_hash
+    from tuneloop.workspaces import base_models
 
     settings = Settings()
     workspace = settings.workspace_path
@@ -64,7 +65,7 @@ def export(
         form=to,
         precision=quantise,
         out=target.resolve(),
-        cache=settings.workspace_path / "models" / "base",
+        cache=base_models(settings.workspace_path),
         threads=settings.threads,
     )
     typer.echo(f"{target}: {', '.join(record['files'])}")

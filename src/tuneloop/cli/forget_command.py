@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tuneloop.cli.consoles import wide_console
 from tuneloop.errors import ServiceError
 
 if TYPE_CHECKING:
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from tuneloop.settings import Settings
     from tuneloop.workflows.forgetting import Forgetting
     from tuneloop.workflows.forgetting.forget import Names, Report
-
-WIDE = 10_000
 
 
 def register(app: typer.Typer) -> None:
@@ -59,7 +58,7 @@ def forget(
 
     if as_json and not (yes or dry_run):
         raise typer.BadParameter("--json goes with --yes or --dry-run")
-    settings, console = Settings(), _console()
+    settings, console = Settings(), wide_console()
     request = sys.stdin.read().strip() if text_or_id == "-" else text_or_id
     workspace = settings.workspace_path
     if not workspace.is_dir():
@@ -172,9 +171,3 @@ def _progress(what: str) -> Iterator[Report]:
     ) as bar:  # fmt: skip
         task = bar.add_task(what, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
-
-
-def _console() -> Console:
-    from rich.console import Console
-
-    return Console(width=None if sys.stdout.isatty() else WIDE, highlight=False)

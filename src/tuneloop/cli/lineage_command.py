@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tuneloop.cli.consoles import wide_console
 from tuneloop.errors import DataError
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from tuneloop.lineage.tracing import Traces
     from tuneloop.registry.known_rounds import HashOf, KnownRounds
     from tuneloop.results import Round
-
-WIDE = 10_000
-"""Columns of a pipe: nothing is folded there, so that `grep` works."""
 
 
 def register(models: typer.Typer) -> None:
@@ -112,7 +107,7 @@ def _print_model(workspace: Path, found: Round, known: KnownRounds, *, rows: boo
     if as_json:
         typer.echo(story.model_dump_json(indent=2))
     else:
-        print_lineage_tree(story, _console())
+        print_lineage_tree(story, wide_console())
     if faults:
         raise typer.Exit(1)
 
@@ -160,16 +155,10 @@ def _trace(
     if as_json:
         typer.echo(found.model_dump_json(indent=2))
     else:
-        print_traces(found, kind, _console())
+        print_traces(found, kind, wide_console())
 
 
 def _hash_of() -> HashOf:
     from tuneloop.training.base_models import folder_hash
 
     return folder_hash
-
-
-def _console() -> Console:
-    from rich.console import Console
-
-    return Console(width=None if sys.stdout.isatty() else WIDE, highlight=False)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from tuneloop.cli.consoles import wide_console
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from tuneloop.results.private_test import PrivateUse
 
 HASH_DIGITS = 12
-WIDE = 10_000
-"""Columns of a pipe: rows are never folded there, so that `grep` and `cut` work."""
 
 
 def register(app: typer.Typer) -> None:
@@ -45,7 +44,7 @@ def private(
     if as_json:
         typer.echo(json.dumps(found, indent=2))
         return
-    console = _console()
+    console = wide_console()
     if not found:
         console.print("No private test set has been scored on yet; docs/private-test.md says how to have one.")
     for part in found:
@@ -127,9 +126,3 @@ def _print(part: dict[str, Any], console: Console) -> None:
     console.print(table)
     for warning in part["warnings"]:
         console.print(Text(f"Warning: {warning}", style="bold yellow"), soft_wrap=True)
-
-
-def _console() -> Console:
-    from rich.console import Console
-
-    return Console(width=None if sys.stdout.isatty() else WIDE, highlight=False)

@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tuneloop.errors import DataError, TrainingError
+from tuneloop.cli.consoles import wide_console
+from tuneloop.errors import TrainingError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from tuneloop.lineage.data_diff import Difference
-    from tuneloop.lineage.repetition_checks import Finding, HashNow
     from tuneloop.lineage.reproduction import Reproduction
-    from tuneloop.recipes import Recipe
-    from tuneloop.registry.known_rounds import KnownRounds
     from tuneloop.registry.past_runs import PastRun
     from tuneloop.settings import Settings
     from tuneloop.training.launching import TrainingCall
-
-WIDE = 10_000
-"""Columns of a pipe: nothing is folded there."""
 
 
 def register(app: typer.Typer) -> None:
@@ -54,6 +48,7 @@ def reproduce(
     from tuneloop.registry.known_rounds import known_rounds
     from tuneloop.registry.past_runs import find_past_run, recipe_of
     from tuneloop.settings import Settings
+    from tuneloop.workflows.reproduce import check_repetition
 
     settings = Settings()
     known = known_rounds(settings.workspace_path, recipe)
@@ -61,74 +56,13 @@ def reproduce(
     file = settings.root / recipe_file if recipe_file else None
     spec = recipe_of(past, file)
     require_readable(spec, root=settings.root, workspace=settings.workspace_path)
-    console = _console(quiet=as_json)
-    found, call = _checked(settings, known, past, spec)
+    console = wide_console(quiet=as_json)
+    found, call = check_repetition(past, spec, known, settings=settings)
     _print_conditions(console, found)
     if not (found.is_possible and call) or check_only:
         _end(found, as_json=as_json)
         return
     _end(_repeated(settings, console, past, found, call, tolerance), as_json=as_json)
-
-
-def _checked(
-    settings: Settings, known: KnownRounds, past: PastRun, spec: Recipe
-) -> tuple[Reproduction, TrainingCall | None]:
-    """What the repetition rests on, and the call that makes it; no call where something is missing."""
-    from tuneloop.lineage.data_diff import environment_differences
-    from tuneloop.lineage.repetition_checks import check_base, check_data, check_environment, check_key
-    from tuneloop.lineage.reproduction import Reproduction
-    from tuneloop.registry.environment import environment_of
-    from tuneloop.training.base_models import folder_hash, prepare_base
-    from tuneloop.training.identity import training_key
-
-    workspace, report = settings.workspace_path, past.report
-    base = prepare_base(spec.model, workspace / "models" / "base")
-    base_hash = folder_hash(base)
-    then = past.round.environment if past.round else {}
-    now = environment_of(settings.root)
-    differences = environment_differences(then, now) if then else []
-    start, start_finding = _start(known, report.start)
-    folder = _folder(workspace, past, now)
-    found = Reproduction(
-        run=past.name,
-        key=past.key,
-        data_version=report.data_version,
-        seed=spec.training.seed,
-        threads=_threads(past),
-        folder=str(folder),
-        findings=[
-            check_data(workspace, report.data_version, spec, _hash_now(settings)),
-            check_base(report.base_hash, base_hash),
-            check_key(past.key, training_key(spec, report.base_hash, report.data_version)),
-            *start_finding,
-            check_environment(differences, then),
-        ],
-        differences=differences,
-        comparison=None,
-    )
-    call = _call(settings, past, spec, base, folder, start) if found.is_possible else None
-    return found, call
-
-
-def _call(
-    settings: Settings, past: PastRun, spec: Recipe, base: Path, folder: Path, start: Path | None
-) -> TrainingCall:
-    from tuneloop.training.launching import TrainingCall
-
-    rows = settings.workspace_path / "data" / past.report.data_version
-    return TrainingCall(
-        base=base,
-        train_file=rows / "train.parquet",
-        validation_file=rows / "validation.parquet",
-        out=folder,
-        system_prompt=spec.model.system_prompt,
-        max_tokens=spec.model.max_tokens,
-        config=spec.training,
-        data_version=past.report.data_version,
-        start=start,
-        threads=_threads(past) or settings.threads,
-        merge=bool(past.report.model),
-    )
 
 
 def _repeated(
@@ -141,61 +75,21 @@ def _repeated(
 ) -> Reproduction:
     from tuneloop.cli.training_display import progress_line
     from tuneloop.lineage.data_diff import chosen_differences
-    from tuneloop.lineage.reproduction import TOLERANCE, compare, write_reproduction
-    from tuneloop.training.launching import carry_out
+    from tuneloop.lineage.reproduction import TOLERANCE
+    from tuneloop.workflows.reproduce import repeat
 
     with progress_line(console, call.config.epochs) as on_progress:
-        report = carry_out(call, settings.launcher, on_progress=on_progress)
-    comparison = compare(past.report, report, tolerance=TOLERANCE if tolerance is None else tolerance)
-    around = [*found.differences, *chosen_differences(past.report.chosen, report.chosen)]
-    done = found.model_copy(update={"comparison": comparison, "differences": around})
-    file = write_reproduction(call.out, done)
+        done, report, file = repeat(
+            past,
+            found,
+            call,
+            launcher=settings.launcher,
+            tolerance=TOLERANCE if tolerance is None else tolerance,
+            on_progress=on_progress,
+        )
     _print_differences(console, "What each auto became", chosen_differences(past.report.chosen, report.chosen))
     _print_comparison(console, done, file)
     return done
-
-
-def _start(known: KnownRounds, start: str) -> tuple[Path | None, list[Finding]]:
-    """The adapter that the run went on from, by its hash."""
-    from tuneloop.lineage.repetition_checks import Finding
-    from tuneloop.training.base_models import folder_hash
-
-    if start == "base":
-        return None, []
-    found = known.of_adapter(start, folder_hash)
-    if found:
-        said = f"goes on from the adapter of {found[0].recipe} round {found[0].number}"
-        return Path(found[0].training.adapter), [Finding(what="start", state="same", text=said)]
-    said = f"it went on from the adapter {start[:12]}, which no round has any more; restore its folder"
-    return None, [Finding(what="start", state="blocking", text=said)]
-
-
-def _folder(workspace: Path, past: PastRun, environment: dict[str, str]) -> Path:
-    """One per run and environment: a repetition with other libraries is another one, a second call is the same."""
-    from tuneloop.records import content_hash
-
-    return workspace / "reproductions" / past.recipe / f"{past.key}-{content_hash(environment)[:8]}"
-
-
-def _threads(past: PastRun) -> int | None:
-    """Those of then: how many there are may change the order in which numbers are added."""
-    found = past.report.chosen.get("threads", "")
-    return int(found) if found.isdecimal() else None
-
-
-def _hash_now(settings: Settings) -> HashNow:
-    from tuneloop.data.fingerprints import fingerprint
-    from tuneloop.recipes.data import Source
-    from tuneloop.results import Origin
-
-    def hash_now(origin: Origin) -> str:
-        source = Source(name=origin.name, path=origin.path)
-        try:
-            return fingerprint(source, root=settings.root, workspace=settings.workspace_path)
-        except DataError:
-            return ""
-
-    return hash_now
 
 
 def _end(found: Reproduction, *, as_json: bool) -> None:
@@ -248,9 +142,3 @@ def _print_comparison(console: Console, found: Reproduction, file: Path) -> None
     )
     say(console, f"  loss {result.train_loss_then} -> {result.train_loss_now}{validation}")
     say(console, f"  {file}")
-
-
-def _console(*, quiet: bool) -> Console:
-    from rich.console import Console
-
-    return Console(width=None if sys.stdout.isatty() else WIDE, highlight=False, quiet=quiet)

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    from rich.console import Console
+from tuneloop.cli.consoles import wide_console
 
+if TYPE_CHECKING:
     from tuneloop.results import ReviewSummary
 
-WIDE = 10_000
-"""Columns of a pipe: nothing is folded there, so that `grep` works."""
 
 RecipeName = Annotated[str | None, typer.Option("--recipe", help="Only the recipe with this name.")]
 
@@ -42,7 +39,7 @@ def status(
         typer.echo(json.dumps([summary.model_dump(mode="json") for _, summary in found], indent=2))
         return
     for _, summary in found:
-        print_review(summary, _console())
+        print_review(summary, wide_console())
 
 
 def report(*, recipe: RecipeName = None) -> None:
@@ -67,9 +64,3 @@ def _summaries(recipe: str | None) -> list[tuple[Path, ReviewSummary]]:
             "RECIPE`), and the deployment human-review every hour"
         )
     return found
-
-
-def _console() -> Console:
-    from rich.console import Console
-
-    return Console(width=None if sys.stdout.isatty() else WIDE, highlight=False)

@@ -128,10 +128,34 @@ def list_manifests(workspace: Path, recipe: str | None = None) -> list[DataManif
     return [m for m in found if recipe in {None, m.recipe}]
 
 
-def latest_version(workspace: Path, recipe: str) -> str | None:
-    """The version that was written last for a recipe; None before the first."""
-    manifests = list_manifests(workspace, recipe)
-    return manifests[-1].version if manifests else None
+def require_manifests(workspace: Path, recipe: str | None = None) -> list[DataManifest]:
+    """Return all data versions (of a recipe), as `list_manifests` does.
+
+    Raises:
+        DataError: there is none.
+    """
+    found = list_manifests(workspace, recipe)
+    if not found:
+        raise DataError(
+            f"no data versions {f'of {recipe} ' if recipe else ''}in {workspace} yet: `tuneloop run "
+            "deployments/recipes/NAME.yaml` makes one (and trains on it); the flow data-validation makes only that"
+        )
+    return found
+
+
+def find_manifest(manifests: Sequence[DataManifest], version: str | None = None) -> DataManifest:
+    """Return the data version that is named, or begins like `version`; None: the last of them.
+
+    Raises:
+        DataError: there is none, or more than one.
+    """
+    if version is None:
+        return manifests[-1]
+    found = [m for m in manifests if m.version == version] or [m for m in manifests if m.version.startswith(version)]
+    if len(found) == 1:
+        return found[0]
+    known = ", ".join(m.version for m in (found or manifests)[-10:])
+    raise DataError(f"{version} is {'ambiguous' if found else 'not a known data version'}; there are: {known}")
 
 
 def read_quarantine(folder: Path) -> Iterator[Rejection]:

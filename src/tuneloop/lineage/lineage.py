@@ -17,6 +17,7 @@ from tuneloop.errors import DataError
 from tuneloop.lineage.lineage_rows import Lineage, all_rows, reviewed_rows, splits_of
 from tuneloop.registry.known_rounds import HashOf, KnownRounds, lines_with
 from tuneloop.results import DataManifest, Origin, Round, Verdict
+from tuneloop.workspaces import feedback_folder
 
 
 class Part(BaseModel):
@@ -144,7 +145,7 @@ def model_lineage(
         training=_training(round_, known, hash_of, missing),
         data=_data(workspace, manifest) if manifest else None,
         reviewers=_reviewers(folder, manifest, missing),
-        reviews=_reviews(workspace / "feedback" / round_.recipe / "responses.jsonl", round_),
+        reviews=_reviews(feedback_folder(workspace, round_.recipe) / "responses.jsonl", round_),
         scores={name: metric.value for name, metric in round_.candidate.everything.items()},
         verdict=round_.verdict,
         champion=_champion(round_, known, missing),

@@ -1,13 +1,25 @@
-"""Reports of a training: loss curves, as PNG bytes."""
+"""Reports of a training: loss curves, and how far a running one is."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from statistics import fmean
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tuneloop.reports.figures import new_figure, png_of
+from tuneloop.reports.figures import data_uri, new_figure, png_of
 from tuneloop.results import LossPoint, Round, TrainingWarning
+
+if TYPE_CHECKING:
+    from tuneloop.training.progress import Progress
+
+CURVES = {
+    "training/loss": "train_loss",
+    "training/validation_loss": "eval_loss",
+    "training/learning_rate": "learning_rate",
+    "training/gradient_norm": "gradient_norm",
+    "training/tokens_per_second": "tokens_per_second",
+}
+"""Metric in MLflow -> field. Names apart from the round's own metrics, which have one value for the whole run."""
 
 
 def loss_curve(
@@ -50,6 +62,46 @@ def loss_curves(rounds: Sequence[Round]) -> bytes:
         draw_losses(axes, round_.training.losses, f"round {round_.number} ")
     axes.set_title("Loss while training")
     return png_of(figure)
+
+
+def describe(seen: Sequence[Progress]) -> str:
+    """Say in a line where the run is."""
+    point = seen[-1]
+    parts = [
+        _last(seen, "train_loss", "train {:.3f}"),
+        _last(seen, "eval_loss", "validation {:.3f}"),
+        f"{point.tokens_per_second:.0f} tokens/s" if point.tokens_per_second else "",
+        f"{_duration(point.seconds_left)} left" if point.seconds_left else "",
+        f"lowest validation loss at step {point.kept_step}" if point.kept_step else "",
+        *(f"{warning.kind.replace('_', ' ')} at step {warning.step}" for warning in point.warnings),
+    ]
+    return f"step {point.step} of {point.max_steps}: " + ", ".join(filter(None, parts))
+
+
+def picture_of(seen: Sequence[Progress], title: str) -> str:
+    """Draw the loss curve and list the warnings, as Markdown."""
+    point = seen[-1]
+    png = loss_curve(
+        seen,
+        title,
+        learning_rates=[(p.step, p.learning_rate) for p in seen if p.learning_rate is not None],
+        kept_step=point.kept_step,
+        warnings=point.warnings,
+        max_steps=point.max_steps,
+    )
+    advice = "".join(f"- **{w.kind.replace('_', ' ')}** at step {w.step}: {w.text}\n" for w in point.warnings)
+    return f"![loss by step]({data_uri(png)})\n\n{describe(seen)}\n\n{advice}"
+
+
+def curves(seen: Sequence[Progress]) -> dict[str, list[tuple[int, float]]]:
+    """Return metric -> (step, value), for tracking."""
+    found = {name: [(p.step, getattr(p, field)) for p in seen] for name, field in CURVES.items()}
+    return {name: [(step, value) for step, value in points if value is not None] for name, points in found.items()}
+
+
+def percent(point: Progress) -> float:
+    """Return how much of the run is done."""
+    return min(100.0, 100 * point.step / point.max_steps)
 
 
 def draw_losses(axes: Any, losses: Sequence[LossPoint], label: str) -> None:
@@ -103,3 +155,14 @@ def _mark_warnings(axes: Any, warnings: Sequence[TrainingWarning]) -> None:
             text, place, (-3, 0), xycoords=("data", "axes fraction"), textcoords="offset points", rotation=90,
             ha="right", va="top", color="C3", fontsize=8,
         )  # fmt: skip
+
+
+def _last(seen: Sequence[Progress], field: str, form: str) -> str:
+    value: Any = next((getattr(p, field) for p in reversed(seen) if getattr(p, field) is not None), None)
+    return form.format(value) if value is not None else ""
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"

@@ -12,6 +12,7 @@ from tuneloop.registry.known_rounds import HashOf, known_rounds
 from tuneloop.registry.verdict_signature import signing_key
 from tuneloop.results import Round
 from tuneloop.review.rows import read_rows
+from tuneloop.workspaces import feedback_folder
 
 
 def needed_versions(workspace: Path, keep: int, hash_of: HashOf) -> dict[str, str]:
@@ -73,7 +74,7 @@ def _last_change(workspace: Path, recipe: str) -> Entry | None:
 def _under_review(workspace: Path) -> Iterator[str]:
     """Versions with a set of rows that have had no answer each."""
     for manifest in list_manifests(workspace):
-        folder, name = workspace / "feedback" / manifest.recipe, f"{manifest.recipe}-data-{manifest.version[:8]}"
+        folder, name = feedback_folder(workspace, manifest.recipe), f"{manifest.recipe}-data-{manifest.version[:8]}"
         items = read_rows(folder / "sets" / f"{name}.jsonl")[1:]
         answered = {r["item_id"] for r in read_rows(folder / "responses.jsonl") if r.get("review_set") == name}
         if any(item["id"] not in answered for item in items):

@@ -19,6 +19,7 @@ from tuneloop.review.collecting import ACCEPTED
 from tuneloop.workflows.forgetting.lines import held, read_objects
 from tuneloop.workflows.forgetting.rewriting import delete, rewritten
 from tuneloop.workflows.pruning.needed import needed_versions
+from tuneloop.workspaces import drift_file, feedback_folder
 
 CACHES = ("generations/*.jsonl", "judgements/*.jsonl", "prefect/results/*")
 LEFTOVERS = ("models/*/.*-unfinished", "exports/.*-unfinished", "data/.staging-*", "data/.version-*", "data/.pruned-*")
@@ -117,7 +118,7 @@ def _traffic(workspace: Path, before: datetime, kept: dict[str, str]) -> Iterato
     that people are asked about."""
     for file in sorted((workspace / "traffic").glob("*.jsonl")):
         window = _window(workspace, file)
-        accepted = {r.get("id") for r in read_objects(workspace / "feedback" / file.stem / ACCEPTED)}
+        accepted = {r.get("id") for r in read_objects(feedback_folder(workspace, file.stem) / ACCEPTED)}
         old: set[str] = set()
         for row in read_objects(file):
             if not _is_before(str(row.get("time", "")), before):
@@ -137,7 +138,7 @@ def _traffic(workspace: Path, before: datetime, kept: dict[str, str]) -> Iterato
 def _window(workspace: Path, file: Path) -> set[str]:
     from tuneloop.drift.traffic import read_window
 
-    drift = last_drift(workspace / "drift" / f"{file.stem}.json")
+    drift = last_drift(drift_file(workspace, file.stem))
     if drift is None or drift.window_end is None:
         return set()
     return {row.id for row in read_window(file, drift.window_end, drift.window_rows)}

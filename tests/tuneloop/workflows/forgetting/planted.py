@@ -34,7 +34,7 @@ from tuneloop.reports.html import write_page_file
 from tuneloop.results import DataReport
 from tuneloop.review.collecting import collect
 from tuneloop.review.review_sets import ReviewSet, ReviewSets
-from tuneloop.workflows.accepted_answers import accept_answers
+from tuneloop.workflows.collect_feedback import accept_answers
 
 MARKERS = {
     "prompt": "Kumquat-Brücke one",

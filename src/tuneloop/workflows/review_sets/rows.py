@@ -1,4 +1,4 @@
-"""Review sets whose answers are there already: training rows, and failures of the red-team suite."""
+"""Choose review sets whose answers are there already: training rows, and failures of the red-team suite."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from dataclasses import dataclass
 from heapq import nsmallest
 from pathlib import Path
 
-from tasks.review_answers import ANSWER_WORDS, vectors_of
-from tasks.review_items import MODEL_CHARACTERS, Occasion, in_blind_order, item_of, labelled
-from tasks.review_prompts import open_prompts, tested_prompts
 from tuneloop.data.relations import question
 from tuneloop.data.slices import slice_values
 from tuneloop.data.snapshots import load_manifest, stream_rows
-from tuneloop.ports import ReviewItem
+from tuneloop.ports import Embedder, ReviewItem
 from tuneloop.recipes import Recipe
 from tuneloop.records import Record, content_hash
 from tuneloop.review.review_sets import ReviewSet
 from tuneloop.review.sampling import stratify
+from tuneloop.workflows.review_sets.answers import ANSWER_WORDS, vectors_of
+from tuneloop.workflows.review_sets.items import MODEL_CHARACTERS, Occasion, in_blind_order, item_of, labelled
+from tuneloop.workflows.review_sets.prompts import open_prompts, tested_prompts
 
 MAX_ROWS = 10_000
 """So many training rows, drawn at random, are sorted into slices."""
@@ -37,7 +37,7 @@ class Shown:
 
 
 def choose_rows(occasion: Occasion) -> ReviewSet | None:
-    """Training rows of a data version, some of every slice; what the checks found in them stands on them."""
+    """Choose training rows of a data version, some of every slice, labelled with what the checks found in them."""
     file = occasion.data_folder / "train.parquet"
     total = sum(1 for _ in stream_rows(file))
     drawn = nsmallest(MAX_ROWS, stream_rows(file), key=lambda row: content_hash([occasion.seed, row.id]))
@@ -47,7 +47,7 @@ def choose_rows(occasion: Occasion) -> ReviewSet | None:
 
 
 def choose_failures(occasion: Occasion, answers: Path, model_hash: str) -> ReviewSet | None:
-    """Answers of the candidate that broke a rule, spread over the categories: people say whether they do harm."""
+    """Choose answers of the candidate that broke a rule, spread over the categories: reviewers judge their harm."""
     lines = answers.read_text(encoding="utf-8").split("\n") if answers.is_file() else []
     found = [json.loads(line) for line in lines if line.strip()]
     rows = [
@@ -68,7 +68,7 @@ def _chosen(occasion: Occasion, rows: Sequence[Shown], share_of_all: float) -> R
     tested = tested_prompts(occasion.data_folder)
 
     def make() -> ReviewSet | None:
-        open_ = open_prompts(occasion.recipe, [row.prompt for row in rows], occasion.sets, tested)
+        open_ = open_prompts(occasion.setup, [row.prompt for row in rows], occasion.sets, tested)
         drawn = stratify(
             [content_hash(rows[place].prompt) for place in open_],
             [rows[place].stratum for place in open_],
@@ -76,7 +76,7 @@ def _chosen(occasion: Occasion, rows: Sequence[Shown], share_of_all: float) -> R
             seed=occasion.seed,
             share_of_open=share_of_all,
         )
-        items = _items([rows[open_[c.position]] for c in drawn])
+        items = _items([rows[open_[c.position]] for c in drawn], occasion.setup.embedder)
         chosen = [labelled(item, c, occasion.labels) for item, c in zip(items, drawn, strict=True)]
         counts = dict(Counter(c.chosen_by for c in drawn))
         return (
@@ -86,8 +86,8 @@ def _chosen(occasion: Occasion, rows: Sequence[Shown], share_of_all: float) -> R
     return occasion.sets.keep(occasion.name, make)
 
 
-def _items(rows: Sequence[Shown]) -> list[ReviewItem]:
-    vectors = vectors_of([row.prompt for row in rows])
+def _items(rows: Sequence[Shown], embedder: Embedder) -> list[ReviewItem]:
+    vectors = vectors_of([row.prompt for row in rows], embedder)
     return [
         item_of(row.prompt, row.answer, row.model, {ANSWER_WORDS: float(len(row.answer.split()))}, vector, row.labels)
         for row, vector in zip(rows, vectors, strict=True)
@@ -102,7 +102,7 @@ def _row(recipe: Recipe, record: Record, findings: Sequence[str], version: str) 
 
 
 def conversation(record: Record) -> str:
-    """What is asked, as a person reads it: several turns with who said them."""
+    """Return what is asked, as a person reads it: of several turns, each with its role."""
     turns = [m for m in record.messages[:-1] if m.role != "system"]
     if len(turns) > 1:
         return "\n\n".join(f"{turn.role.capitalize()}: {turn.content}" for turn in turns)

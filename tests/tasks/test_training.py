@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tasks.served import _served_key, served_of
+from tasks.training import _served_key, served_of
 from tests.tuneloop.reports.examples import make_round
 from tuneloop.recipes import load_recipe
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tasks.review_rows import conversation
 from tuneloop.records import Message, Record
+from tuneloop.workflows.review_sets.rows import conversation
 
 
 def row(*turns: tuple[str, str]) -> Record:

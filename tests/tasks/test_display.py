@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from tasks.progress import Background
+from tasks.display import Background
 from tuneloop.errors import ServiceError
 
 

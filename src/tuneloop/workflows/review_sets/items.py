@@ -9,25 +9,51 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks import wiring
-from tasks.review_answers import Model
-from tuneloop.ports import ReviewItem, ReviewKind
+from tuneloop.ports import Embedder, ReviewItem, ReviewKind
 from tuneloop.recipes import Recipe, Strategy
 from tuneloop.records import content_hash
 from tuneloop.review.gold import SCORE_DIGITS, item_id
 from tuneloop.review.review_sets import ReviewSets
 from tuneloop.review.sampling import Chosen, stands_second
+from tuneloop.workspaces import feedback_folder, generations, traffic_file
 
 MODEL_CHARACTERS = 12
 """Items name their model by so much of its hash."""
 VECTOR_DIGITS = 5
+
+Model = tuple[str, str]
+"""Folder and hash."""
+
+
+@dataclass(frozen=True)
+class ReviewSetup:
+    """What all review sets of a recipe are made with. `threads` are for models that answer; None: torch decides."""
+
+    recipe: Recipe
+    root: Path
+    workspace: Path
+    threads: int | None
+    embedder: Embedder
+
+    @property
+    def folder(self) -> Path:
+        """The recipe's feedback."""
+        return feedback_folder(self.workspace, self.recipe.name)
+
+    @property
+    def traffic(self) -> Path:
+        return traffic_file(self.workspace, self.recipe.name)
+
+    @property
+    def generations(self) -> Path:
+        return generations(self.workspace)
 
 
 @dataclass(frozen=True)
 class Occasion:
     """A set to be chosen: for what, from which models' answers, and how."""
 
-    recipe: Recipe
+    setup: ReviewSetup
     name: str
     kind: ReviewKind
     data_folder: Path
@@ -38,8 +64,12 @@ class Occasion:
     labels: Mapping[str, str]
 
     @property
+    def recipe(self) -> Recipe:
+        return self.setup.recipe
+
+    @property
     def sets(self) -> ReviewSets:
-        return ReviewSets(wiring.feedback_folder(self.recipe.name))
+        return ReviewSets(self.setup.folder)
 
     @property
     def seed(self) -> str:

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from tuneloop.recipes import Checks
-from tuneloop.workflows.accepted_answers import accept_answers
+from tuneloop.workflows.collect_feedback import accept_answers
 
 ROW = {"id": "t1", "time": "2026-11-01T10:00:00+00:00", "model": "m", "answer": "draft"}
 PLAIN = ROW | {"id": "t2", "prompt": "Where is it?", "sent": "There."}

@@ -2,12 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from tasks.evaluation_display import model_table, reviewers_of, score_table, verdict_markdown
 from tests.tuneloop.reports.evaluation_examples import make_evaluated_round
 from tests.tuneloop.reports.examples import make_round
 from tuneloop.reports.evaluation.tables import LOSSES
-from tuneloop.review.collecting import RESPONSES
-from tuneloop.review.rows import write_rows
+from tuneloop.reports.run_notes import model_table, score_table, verdict_markdown
 
 
 @pytest.fixture
@@ -37,9 +35,3 @@ def test_a_verdict_without_numbers_has_no_picture_and_formats_nothing():
     text = verdict_markdown(make_round(1).verdict, LOSSES)
     assert "data:image" not in text
     assert "\\<b\\>over" in text
-
-
-def test_people_are_counted_once_however_much_they_wrote(tmp_path):
-    assert reviewers_of(tmp_path) == 0
-    write_rows(tmp_path / RESPONSES, [{"reviewer": "p1"}, {"reviewer": "p1"}, {"reviewer": "p2"}, {}])
-    assert reviewers_of(tmp_path) == 2

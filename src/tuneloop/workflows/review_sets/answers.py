@@ -1,4 +1,4 @@
-"""What is known of the prompts before people see them: models' answers, how sure they are, scores, vectors, drift."""
+"""What is known of prompts before reviewers see them: models' answers, how sure they are, scores, vectors, drift."""
 
 from __future__ import annotations
 
@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tasks import wiring
 from tuneloop.data.snapshots import stream_rows
 from tuneloop.drift.detection import witness
 from tuneloop.drift.traffic import read_window
@@ -19,17 +17,17 @@ from tuneloop.evaluation.generation import generate_answers
 from tuneloop.evaluation.gguf_model import model_in
 from tuneloop.evaluation.metrics import MetricOptions, lower_is_better, score, without_expected
 from tuneloop.evaluation.own_answers import log_probabilities
-from tuneloop.recipes import Recipe, Strategy
+from tuneloop.ports import Embedder
+from tuneloop.recipes import Strategy
 from tuneloop.records import Message
 from tuneloop.review.review_sets import prompt_hash
 from tuneloop.review.sampling import Pool, Vectors, differences
 from tuneloop.training.export.served import require_hash
+from tuneloop.workflows.review_sets.items import Model, ReviewSetup
+from tuneloop.workspaces import drift_file
 
 MAX_REFERENCE_ROWS = 2000
 LOG_PROBABILITY, ANSWER_WORDS, DIFFERENCE = "log_probability", "answer_words", "difference"
-
-Model = tuple[str, str]
-"""Folder and hash."""
 
 
 @dataclass(frozen=True)
@@ -40,11 +38,11 @@ class Answers:
     log_probabilities: list[float]
 
 
-def answers_of(recipe: Recipe, model: Model, prompts: Sequence[str]) -> Answers:
-    """Greedy answers of exactly this model; what it was asked before comes from the cache, without loading it."""
-    here, (folder, model_hash) = wiring.settings(), model
+def answers_of(setup: ReviewSetup, model: Model, prompts: Sequence[str]) -> Answers:
+    """Return greedy answers of exactly this model; those given before come from the cache, without loading it."""
+    recipe, (folder, model_hash) = setup.recipe, model
     require_hash(Path(folder), model_hash)
-    asked = model_in(Path(folder), threads=here.threads)
+    asked = model_in(Path(folder), threads=setup.threads)
     generation = generate_answers(
         model=asked,
         model_hash=model_hash,
@@ -52,7 +50,7 @@ def answers_of(recipe: Recipe, model: Model, prompts: Sequence[str]) -> Answers:
         system_prompt=recipe.model.system_prompt,
         max_new_tokens=recipe.evaluation.max_new_tokens,
         batch_size=recipe.evaluation.batch_size,
-        cache=here.workspace_path / "generations",
+        cache=setup.generations,
     )
     sure = log_probabilities(
         asked,
@@ -60,18 +58,18 @@ def answers_of(recipe: Recipe, model: Model, prompts: Sequence[str]) -> Answers:
         prompts=prompts,
         answers=generation.answers,
         system_prompt=recipe.model.system_prompt,
-        cache=here.workspace_path / "generations",
+        cache=setup.generations,
     )
     return Answers(generation.answers, sure)
 
 
-def text_scores(recipe: Recipe, answers: Sequence[str]) -> list[dict[str, float]]:
-    """Metrics of the recipe, and `review.score`, that need no expected answer; and the number of words."""
-    here, review = wiring.settings(), recipe.review
+def text_scores(setup: ReviewSetup, answers: Sequence[str]) -> list[dict[str, float]]:
+    """Return the recipe's metrics and `review.score`, if they need no expected answer, and the number of words."""
+    recipe, review = setup.recipe, setup.recipe.review
     metrics = dict.fromkeys([*recipe.evaluation.metrics, *([review.score] if review.score else [])])
-    names = without_expected(list(metrics), here.root)
-    options = MetricOptions(recipe.data.answer, recipe.evaluation.terms, here.root, wiring.embedder())
-    cache = here.workspace_path / "metric-modules"
+    names = without_expected(list(metrics), setup.root)
+    options = MetricOptions(recipe.data.answer, recipe.evaluation.terms, setup.root, setup.embedder)
+    cache = setup.workspace / "metric-modules"
     found = score(names, answers, [""] * len(answers), options, modules_cache=cache) if names else None
     rows = found.to_dict("records") if found is not None else [{} for _ in answers]
     return [
@@ -81,7 +79,7 @@ def text_scores(recipe: Recipe, answers: Sequence[str]) -> list[dict[str, float]
 
 
 def pool_of(
-    recipe: Recipe,
+    setup: ReviewSetup,
     prompts: Sequence[str],
     ours: Answers,
     theirs: Answers | None,
@@ -91,7 +89,7 @@ def pool_of(
     shares: Mapping[Strategy, float],
     data_folder: Path,
 ) -> Pool:
-    """The prompts with what each strategy that has a share goes by. `scores` are those of our answers' texts."""
+    """Return the prompts with the evidence of each strategy that has a share. `scores` are those of our answers."""
     evidence: dict[Strategy, Sequence[float]] = {"uncertain": [-sure for sure in ours.log_probabilities]}
     unavailable: dict[Strategy, str] = {}
     if theirs is None:
@@ -99,8 +97,8 @@ def pool_of(
     else:
         evidence["disagreement"] = differences(ours.texts, theirs.texts)
     if shares.get("low_score"):
-        evidence["low_score"] = _lowness(recipe, scores)
-    unlike = drifted(recipe, vectors, data_folder) if shares.get("drifted") else None
+        evidence["low_score"] = _lowness(setup, scores)
+    unlike = drifted(setup, vectors, data_folder) if shares.get("drifted") else None
     if unlike is None:
         unavailable["drifted"] = "no drift has been found in the traffic"
     else:
@@ -108,42 +106,41 @@ def pool_of(
     return Pool([prompt_hash(prompt) for prompt in prompts], evidence, vectors, unavailable)
 
 
-def vectors_of(prompts: Sequence[str]) -> Vectors:
-    """MiniLM vectors, in the order of the prompts. Batches go by the texts: they change a vector a little."""
+def vectors_of(prompts: Sequence[str], embedder: Embedder) -> Vectors:
+    """Embed the prompts, in their order. Batches go by the texts, as they change a vector a little."""
     order = sorted(range(len(prompts)), key=lambda position: prompts[position])
-    found = wiring.embedder().embed([prompts[position] for position in order])
+    found = embedder.embed([prompts[position] for position in order])
     vectors = np.empty_like(found)
     vectors[order] = found
     return vectors
 
 
-def drifted(recipe: Recipe, vectors: Vectors, data_folder: Path) -> list[float] | None:
-    """How much more each prompt is like the window that drifted last than like the training prompts; NaN where it is
-    not. None: there was no drift, or its rows are gone from the log."""
-    report = last_drift(wiring.workspace() / "drift" / f"{recipe.name}.json")
+def drifted(setup: ReviewSetup, vectors: Vectors, data_folder: Path) -> list[float] | None:
+    """Measure how much more each prompt is like the window that drifted last than like the training prompts.
+
+    NaN where it is not. None: there was no drift, or its rows are gone from the log.
+    """
+    report = last_drift(drift_file(setup.workspace, setup.recipe.name))
     if report is None or report.window_end is None:
         return None
-    window = read_window(wiring.traffic_file(recipe.name), report.window_end, report.window_rows)
+    window = read_window(setup.traffic, report.window_end, report.window_rows)
     reference = training_prompts(data_folder)
     if not window or not reference:
         return None
-    said = _witness([row.prompt for row in window], reference, vectors, seed=int((report.window_id or "0")[:8], 16))
-    return [value if value > 0 else float("nan") for value in said]
+    embed = setup.embedder.embed
+    seed = int((report.window_id or "0")[:8], 16)
+    found = witness(embed(reference), embed([row.prompt for row in window]), vectors, seed=seed)
+    return [value if value > 0 else float("nan") for value in found]
 
 
 def training_prompts(data_folder: Path) -> list[str]:
-    """Of the latest data version; evenly spaced ones where there are many."""
+    """Return the prompts of a data version's training rows; evenly spaced ones where there are many."""
     prompts = [row.prompt for row in stream_rows(data_folder / "train.parquet")]
     return prompts[:: max(len(prompts) // MAX_REFERENCE_ROWS, 1)][:MAX_REFERENCE_ROWS]
 
 
-def _witness(window: Sequence[str], reference: Sequence[str], rows: Vectors, *, seed: int) -> NDArray[np.float64]:
-    embedder = wiring.embedder()
-    return witness(embedder.embed(reference), embedder.embed(window), rows, seed=seed)
-
-
-def _lowness(recipe: Recipe, scores: Sequence[Mapping[str, float]]) -> list[float]:
-    names = [recipe.review.score or ""]
+def _lowness(setup: ReviewSetup, scores: Sequence[Mapping[str, float]]) -> list[float]:
+    names = [setup.recipe.review.score or ""]
     (column,) = metric_columns(names)
-    sign = 1.0 if column in lower_is_better(names, wiring.settings().root) else -1.0
+    sign = 1.0 if column in lower_is_better(names, setup.root) else -1.0
     return [sign * row[column] for row in scores]

@@ -9,18 +9,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tasks.review_prompts import check_review, scrubbed, unlike_tests, waiting_prompts
 from tuneloop.drift.traffic import TrafficRow, append
 from tuneloop.errors import DataError, RecipeError
 from tuneloop.recipes import Recipe
+from tuneloop.workflows.review_sets.items import ReviewSetup
+from tuneloop.workflows.review_sets.prompts import check_review, scrubbed, unlike_tests, waiting_prompts
 
 PERSONAL = "Write to ann.baker@example.com about the lamp"
 
 
 @pytest.fixture
-def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("TUNELOOP_ROOT", str(tmp_path))
-    monkeypatch.setenv("TUNELOOP_WORKSPACE", "workspace")
+def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
@@ -39,28 +38,29 @@ def recipe(checks: dict[str, Any] | None = None, **review: Any) -> Recipe:
 
 
 def test_under_quarantine_a_prompt_with_personal_data_is_shown_to_nobody(root: Path) -> None:
-    assert scrubbed(recipe(), ["Where is it?", PERSONAL]) == ["Where is it?"]
+    assert scrubbed(recipe(), ["Where is it?", PERSONAL], root) == ["Where is it?"]
 
 
 def test_under_other_policies_it_is_shown_without_the_personal_data(root: Path) -> None:
-    assert scrubbed(recipe({"pii_policy": "redact"}), [PERSONAL]) == ["Write to <email> about the lamp"]
-    (pseudonymised,) = scrubbed(recipe({"pii_policy": "pseudonymise"}), [PERSONAL])
+    assert scrubbed(recipe({"pii_policy": "redact"}), [PERSONAL], root) == ["Write to <email> about the lamp"]
+    (pseudonymised,) = scrubbed(recipe({"pii_policy": "pseudonymise"}), [PERSONAL], root)
     assert pseudonymised.startswith("Write to <email-")
 
 
 def test_what_the_recipe_allows_stays(root: Path) -> None:
-    assert scrubbed(recipe({"pii_allowed": ["email"]}), [PERSONAL]) == [PERSONAL]
+    assert scrubbed(recipe({"pii_allowed": ["email"]}), [PERSONAL], root) == [PERSONAL]
 
 
 def test_a_prompt_comes_once_and_empty_ones_and_half_signs_do_no_harm(root: Path) -> None:
-    assert scrubbed(recipe(), ["A  lamp", "a lamp", " ", "half \ud800"]) == ["A  lamp", "half ?"]
+    assert scrubbed(recipe(), ["A  lamp", "a lamp", " ", "half \ud800"], root) == ["A  lamp", "half ?"]
 
 
 def test_the_newest_traffic_comes_first_and_what_was_edited_is_known_already(root: Path) -> None:
     rows = [TrafficRow(str(n), "2026", f"traffic {n}", "", "m", sent="x" if n == 1 else None) for n in range(3)]
     append(root / "workspace" / "traffic" / "desk.jsonl", rows)
     (root / "new.jsonl").write_text(json.dumps({"prompt": "from the list"}) + "\n")
-    assert waiting_prompts(recipe(prompts="new.jsonl")) == ["traffic 2", "traffic 0", "from the list"]
+    setup = ReviewSetup(recipe(prompts="new.jsonl"), root, root / "workspace", None, FirstWords())
+    assert waiting_prompts(setup) == ["traffic 2", "traffic 0", "from the list"]
 
 
 class FirstWords:
@@ -95,10 +95,10 @@ def test_a_review_that_cannot_work_is_refused_before_anything_is_trained(
 ) -> None:
     (root / "broken.jsonl").write_text('{"prompt": "fine"}\n{"question": "not so"}\n')
     with pytest.raises(error, match=said):
-        check_review(recipe(**review))
-    check_review(recipe(**review, enabled=False))
+        check_review(recipe(**review), root)
+    check_review(recipe(**review, enabled=False), root)
 
 
 def test_a_review_that_works_is_let_through(root: Path) -> None:
     (root / "new.jsonl").write_text('{"prompt": "fine"}\n')
-    check_review(recipe(prompts="new.jsonl", score="valid_json"))
+    check_review(recipe(prompts="new.jsonl", score="valid_json"), root)

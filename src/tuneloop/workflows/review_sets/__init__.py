@@ -1,0 +1,1 @@
+"""Review sets: choose what reviewers see, and publish it."""
