@@ -29,6 +29,8 @@ from tests.tuneloop.reports.examples import make_round
 from tuneloop.registry.rounds import load_rounds, save_round
 from tuneloop.stack.state import StackState
 
+pytestmark = pytest.mark.end_to_end
+
 RECIPE = "desk"
 
 

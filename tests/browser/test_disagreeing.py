@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import expect
 
 from tests.browser import mossgate
@@ -19,6 +20,8 @@ from tuneloop.review.collecting import collect, examined
 from tuneloop.review.ledger import read_ledger
 from tuneloop.review.outputs import CORRECTIONS
 from tuneloop.review.rows import read_rows
+
+pytestmark = pytest.mark.end_to_end
 
 
 def test_nothing_is_learned_from_a_disagreement_until_an_adjudicator_has_seen_both_sides(

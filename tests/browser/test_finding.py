@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.browser import mossgate
 from tests.browser.conftest import Reviewer
 from tests.browser.mossgate import BARBECUE, CARD, HEATER
 from tuneloop.adapters.argilla.backend import ArgillaDesk
+
+pytestmark = pytest.mark.end_to_end
 
 
 def test_records_are_found_by_words_by_scores_and_by_likeness(reviewer: Reviewer) -> None:

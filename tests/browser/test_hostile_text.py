@@ -13,6 +13,8 @@ from tests.tuneloop.adapters.argilla_server import KEY, OWNER, api
 from tuneloop.adapters.argilla.backend import ArgillaDesk
 from tuneloop.ports import ReviewForm, ReviewItem
 
+pytestmark = pytest.mark.end_to_end
+
 FORMATS, KINDS = ("plain", "markdown", "chat"), ("answers", "preference", "adjudication")
 THERE = "http://there.invalid/"
 HOSTILE = f"""<img src="{THERE}image"> <img src=x onerror="fetch('{THERE}onerror')"> <svg onload="fetch('{THERE}svg')">

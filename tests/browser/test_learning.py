@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
 from typer.testing import CliRunner
 
 from expectations.data_gate import prepare_data
@@ -20,6 +21,8 @@ from tuneloop.cli.app import app
 from tuneloop.data.snapshots import load_rows
 from tuneloop.recipes import Recipe
 from tuneloop.review.collecting import collect
+
+pytestmark = pytest.mark.end_to_end
 
 ROOT = Path(__file__).parents[2]
 

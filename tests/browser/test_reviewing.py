@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.browser import mossgate
 from tests.browser.conftest import Reviewer
 from tests.browser.mossgate import BARBECUE, HEATER
 from tuneloop.adapters.argilla.backend import ArgillaDesk
+
+pytestmark = pytest.mark.end_to_end
 
 
 def test_a_draft_is_taken_up_again_where_it_was_left(reviewer: Reviewer, desk: ArgillaDesk, review_set: str) -> None:

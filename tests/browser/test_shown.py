@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
 from playwright.sync_api import expect
 
 from tests.browser import mossgate
 from tests.browser.conftest import Reviewer
 from tests.browser.mossgate import BARBECUE
+
+pytestmark = pytest.mark.end_to_end
 
 
 def test_a_reviewer_is_sent_neither_models_nor_why_a_record_was_chosen_nor_what_others_said(

@@ -16,6 +16,8 @@ from tuneloop.stack.layout import Layout
 from tuneloop.stack.processes import marked_processes
 from tuneloop.stack.services import SERVICE_NAMES, argilla_program
 
+pytestmark = pytest.mark.end_to_end
+
 ROOT = Path(__file__).parents[2]
 
 

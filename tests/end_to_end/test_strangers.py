@@ -36,6 +36,8 @@ from tuneloop.stack.processes import marked_processes
 from tuneloop.stack.services import POOL_LIMITS
 from tuneloop.stack.state import StackState, load_state
 
+pytestmark = pytest.mark.end_to_end
+
 NOBODY = 65534
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 REFUSED = {

@@ -27,6 +27,8 @@ from tuneloop.stack.layout import Layout
 from tuneloop.stack.processes import living_flow_runs
 from tuneloop.stack.supervisor import Supervisor
 
+pytestmark = pytest.mark.end_to_end
+
 NAME = "tiny-desk"
 COLLECT = "human-review/human-review"
 SECONDS = 180

@@ -33,6 +33,8 @@ from tuneloop.settings import Settings
 from tuneloop.stack.environment import MARKER
 from tuneloop.stack.state import StackState, load_state
 
+pytestmark = pytest.mark.end_to_end
+
 ROOT = Path(__file__).parents[2]
 DESK = ROOT / "examples/support_desk"
 SECONDS_FOR_AUTOMATION = 90

@@ -16,6 +16,8 @@ from tests.expectations.test_traffic_suite import ROW
 from tests.tiny_models import make_tiny_tokenizer
 from tuneloop.review.review_sets import AskedLedger
 
+pytestmark = pytest.mark.integration
+
 SOUND = [
     {"prompt": f"My {thing} broke on the very first day, what can I do?", "completion": f"Send the {thing} back to us."}
     for thing in ("kettle", "lamp", "garden bench", "teapot", "wok", "parasol")

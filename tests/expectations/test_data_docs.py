@@ -12,6 +12,8 @@ from expectations.validating import Finding, validate
 from tests.expectations.test_suites import ALONE, DATA, row_frame
 from tuneloop.results import Check
 
+pytestmark = pytest.mark.integration
+
 LOADED_FROM_OUTSIDE = re.compile(r"(?i)<(?:link|script|img|iframe)\b[^>]*(?:src|href)\s*=\s*['\"]?(?:https?:)?//")
 SECRET = "zanzibar xylophone"
 

@@ -17,6 +17,8 @@ from tuneloop.errors import DataError
 from tuneloop.recipes import Checks, Data, Model, Recipe, Source
 from tuneloop.results import DataReport
 
+pytestmark = pytest.mark.integration
+
 TOPICS = ("kettle", "lamp", "duvet", "grinder", "bench", "parasol", "teapot", "mug", "rake", "wok")
 PLACES = ("kitchen", "garden", "attic", "hallway", "cellar", "shed")
 REVIEWS = Source(name="reviews", path="workspace:corrections.jsonl")

@@ -16,6 +16,8 @@ from tuneloop.data.snapshots import list_manifests
 from tuneloop.recipes import Checks, Data, Model, Recipe, Source
 from tuneloop.results import DataReport
 
+pytestmark = pytest.mark.integration
+
 ROWS = 6000
 RECIPE = Recipe(
     name="rows",

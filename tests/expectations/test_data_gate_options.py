@@ -18,6 +18,8 @@ from tuneloop.recipes import AnswerFormat, Augmentation, Balance, Checks, Data, 
 from tuneloop.records import Record
 from tuneloop.results import DataManifest, DataReport
 
+pytestmark = pytest.mark.integration
+
 THINGS = ("kettle", "lamp", "duvet", "grinder", "bench", "parasol", "teapot", "mug", "rake", "wok")
 PLACES = ("kitchen", "garden", "attic", "hallway", "cellar", "shed")
 LABELS = AnswerFormat(kind="json", labels={"topic": ("repair", "refund")})

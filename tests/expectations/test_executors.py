@@ -14,6 +14,8 @@ from tuneloop.ports import Executor
 from tuneloop.recipes import Checks, Data, Model, Recipe, Source
 from tuneloop.results import DataReport
 
+pytestmark = pytest.mark.integration
+
 ROWS = 5000
 """More than two chunks."""
 

@@ -13,6 +13,8 @@ from tuneloop.ports import ReviewAnswer
 from tuneloop.recipes import Checks
 from tuneloop.review.review_sets import prompt_hash
 
+pytestmark = pytest.mark.integration
+
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 ANSWER = ReviewAnswer(
     response_id="r1",

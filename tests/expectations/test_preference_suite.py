@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import pytest
+
 from expectations.preference_suite import preference_suite
 from expectations.sft_suite import row_suite
 from expectations.validating import validate
 from tests.expectations.test_suites import DATA, row_frame
+
+pytestmark = pytest.mark.integration
 
 
 def test_a_pair_of_which_none_is_better_is_to_be_set_aside() -> None:

@@ -19,6 +19,8 @@ from tuneloop.errors import DataError
 from tuneloop.recipes import Augmentation, Source
 from tuneloop.results import DataReport
 
+pytestmark = pytest.mark.integration
+
 POOL = Source(name="pool", path="pool.jsonl")
 EXAM = Source(name="exam", path="exam.jsonl", held_out=True)
 VAULT = Source(name="vault", path="vault.jsonl", private=True)

@@ -11,6 +11,8 @@ from tuneloop.data.relations import RELATION_COLUMNS
 from tuneloop.recipes import Checks, Data, Source
 from tuneloop.severities import DEFAULTS
 
+pytestmark = pytest.mark.integration
+
 SOURCES = (Source(name="pool", path="x"),)
 CHECKS = Checks(pii_allowed=("email",), languages=("en",), max_age_days=100)
 DATA = Data(sources=SOURCES, checks=CHECKS)

@@ -15,6 +15,8 @@ from tests.expectations.counting import WordCounter
 from tuneloop.recipes import AnswerFormat, Data, Model, Recipe, Source
 from tuneloop.results import DataReport
 
+pytestmark = pytest.mark.integration
+
 DESK = Path(examples.support_desk.__file__).parent
 REASONS = {
     # A copy that belongs to another split than the row that stays is a leak.

@@ -12,6 +12,8 @@ from expectations.validating import validate
 from tuneloop.drift.traffic import TrafficRow
 from tuneloop.recipes import Checks
 
+pytestmark = pytest.mark.integration
+
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 ROW = TrafficRow("t1", "2026-05-30T10:00:00+00:00", "Where is the lamp that I ordered last week?", "On its way.", "m")
 FLAWS: list[tuple[dict[str, Any], str]] = [

@@ -13,6 +13,8 @@ from expectations.row_findings import ExpectNoProblem
 from expectations.severities import expect
 from expectations.validating import Finding, _results, validate
 
+pytestmark = pytest.mark.integration
+
 SUITE = gx.ExpectationSuite(
     name="two",
     expectations=[

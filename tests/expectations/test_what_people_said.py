@@ -21,6 +21,8 @@ from tuneloop.results import DataReport
 from tuneloop.review.collecting import collect
 from tuneloop.workflows.collect_feedback import accept_answers
 
+pytestmark = pytest.mark.integration
+
 ANSWER = ReviewAnswer(
     response_id="r",
     item_id="i",

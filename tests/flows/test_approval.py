@@ -25,6 +25,8 @@ from tuneloop.registry.verdict_signature import signing_key
 from tuneloop.results import Approval, Round
 from tuneloop.training.export.served import artefact_hash
 
+pytestmark = pytest.mark.flow
+
 NAME = "tiny-approval"
 YES = {"decision": "approve", "by": "Ada", "because": "the answers are fine"}
 

@@ -13,6 +13,8 @@ from prefect.runtime import flow_run
 from tasks.runs import only_attempt
 from tuneloop.errors import TuneloopError
 
+pytestmark = pytest.mark.flow
+
 
 def test_while_another_process_carries_out_the_run_a_second_one_leaves_its_state_alone(place: Path) -> None:
     done = []

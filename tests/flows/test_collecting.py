@@ -18,6 +18,8 @@ from tuneloop.recipes import Recipe
 from tuneloop.results import FeedbackReport
 from tuneloop.review.rows import read_rows
 
+pytestmark = pytest.mark.flow
+
 NAME = "tiny-collect"
 SECRET = "Ring Anna Berg on 0161 496 0000"
 SET = f"{NAME}-round-1"

@@ -6,11 +6,14 @@ import json
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
 from prefect.client.orchestration import get_client
 
 from tests.flows.conftest import NOUNS, TROUBLES, write_rows
 from tuneloop.registry.rounds import load_rounds
 from tuneloop.results import Round
+
+pytestmark = pytest.mark.flow
 
 
 def rounds_of(place: Path) -> list[Round]:

@@ -13,6 +13,8 @@ from tuneloop.results import Round
 from tuneloop.review.collecting import RESPONSES
 from tuneloop.review.rows import write_rows
 
+pytestmark = pytest.mark.flow
+
 RULES = [{"metric": "human_rating", "kind": "absolute", "minimum": 3.5}]
 
 

@@ -19,6 +19,8 @@ from tuneloop.results import Round
 from tuneloop.results.private_test import PrivateReport
 from tuneloop.training.export.served import artefact_hash
 
+pytestmark = pytest.mark.flow
+
 
 @pytest.fixture
 def recipe(place: Path) -> Recipe:

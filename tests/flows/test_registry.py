@@ -17,6 +17,8 @@ from tuneloop.registry.rounds import load_rounds
 from tuneloop.results import Round
 from tuneloop.training.export.served import artefact_hash
 
+pytestmark = pytest.mark.flow
+
 NAME = "tiny-registry"
 
 

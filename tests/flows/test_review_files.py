@@ -17,6 +17,8 @@ from tuneloop.pseudonyms import pseudonym_key
 from tuneloop.registry.rounds import load_rounds
 from tuneloop.results import Round
 
+pytestmark = pytest.mark.flow
+
 NAME = "tiny-files"
 PROMPTS = [f"The {thing} that I bought makes a noise when it rains" for thing in ("roof", "boat", "clock", "shelf")]
 MENDED = json.dumps({"item": "roof", "matter": "noise"})

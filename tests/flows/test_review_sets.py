@@ -26,6 +26,8 @@ from tuneloop.review.review_sets import ReviewSet, ReviewSets, prompt_hash
 from tuneloop.review.rows import read_rows
 from tuneloop.review.sampling import stands_second
 
+pytestmark = pytest.mark.flow
+
 NAME = "tiny-review"
 BUDGET = 6
 THINGS = (

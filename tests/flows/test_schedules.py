@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 
+import pytest
 from prefect.server import models, schemas
 from prefect.server.database import provide_database_interface
+
+pytestmark = pytest.mark.flow
 
 
 def test_a_deployment_with_a_schedule_gets_runs() -> None:

@@ -6,10 +6,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
 from prefect.client.orchestration import get_client
 
 from tuneloop.results import DataReport
 from tuneloop.results.search import LearningCurve, SearchReport, latest_curve, latest_search
+
+pytestmark = pytest.mark.flow
 
 
 def names_of_tasks() -> list[str]:

@@ -23,6 +23,8 @@ from tuneloop.registry.known_rounds import note_recipe
 from tuneloop.registry.rounds import save_round
 from tuneloop.results import ReviewReport
 
+pytestmark = pytest.mark.flow
+
 
 @pytest.fixture(autouse=True)
 def workspace(place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:

@@ -9,6 +9,8 @@ import pytest
 
 from benchmarks.gate import A_A, RISK, Scenario, most_by_luck, rates
 
+pytestmark = pytest.mark.slow
+
 GATES = 2000
 
 

@@ -23,6 +23,8 @@ from tuneloop.errors import TrainingError
 from tuneloop.recipes import Training
 from tuneloop.results import EvaluationReport, TrainingReport, Verdict
 
+pytestmark = pytest.mark.slow
+
 Model = tuple[TrainingReport, EvaluationReport]
 
 

@@ -24,6 +24,8 @@ from tuneloop.registry.verdict_signature import signing_key
 from tuneloop.results import Metric, Reason, Round, Verdict
 from tuneloop.training.base_models import folder_hash
 
+pytestmark = pytest.mark.integration
+
 RECIPE = Recipe.model_validate(
     {"name": "desk", "data": {"sources": [{"name": "rows", "path": "rows.jsonl"}]}, "model": {"base": "tiny"}}
 )

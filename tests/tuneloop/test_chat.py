@@ -19,6 +19,8 @@ from tuneloop.recipes import Model
 from tuneloop.records import Message, Record
 from tuneloop.training.base_models import prepare_base
 
+pytestmark = pytest.mark.integration
+
 QUESTION = Message("user", "The lamp is late.")
 ANSWER = Message("assistant", '{"category": "delivery"}')
 

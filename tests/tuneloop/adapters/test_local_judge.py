@@ -10,6 +10,8 @@ from tuneloop.adapters.local_judge import BATCH_QUESTIONS, LocalJudge
 from tuneloop.errors import ModelError
 from tuneloop.evaluation.judge.judging import judge_pairs
 
+pytestmark = pytest.mark.integration
+
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -8,6 +8,8 @@ from tests.tiny_models import make_tiny_model
 from tuneloop.adapters.local_rewriter import LocalRewriter, _bare
 from tuneloop.errors import ModelError
 
+pytestmark = pytest.mark.integration
+
 TEXTS = ["The lamp does not work.", "", "Where is my parcel? It is late.", "lamp " * 900]
 
 

@@ -20,6 +20,8 @@ from tuneloop.registry.verdict_signature import signature_tags, signing_key
 from tuneloop.results import EvaluationReport, Metric, Round, Verdict
 from tuneloop.training.base_models import folder_hash
 
+pytestmark = pytest.mark.integration
+
 ROWS = 60
 
 

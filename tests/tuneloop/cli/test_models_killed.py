@@ -9,12 +9,16 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from tests.tuneloop.cli.test_models_command import judge
 from tuneloop.adapters.mlflow_registry import MlflowRegistry
 from tuneloop.registry.audit_trail import AuditTrail
 from tuneloop.registry.promotions import anchors, promote
 from tuneloop.registry.verdict_signature import signing_key
 from tuneloop.training.base_models import folder_hash
+
+pytestmark = pytest.mark.integration
 
 COMMAND = (
     "import typer; from tuneloop.cli.models_command import register; app = typer.Typer(); register(app); "

@@ -5,10 +5,14 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
+
 from tests.tuneloop.data.rows import a_record
 from tuneloop.data.columns import row_columns
 from tuneloop.recipes import AnswerFormat, Checks, Data, Source
 from tuneloop.records import Message, Record
+
+pytestmark = pytest.mark.integration
 
 DATA = Data(sources=(Source(name="pool", path="x"),), checks=Checks(person_names=False))
 PAIRS = DATA.model_copy(update={"kind": "preference"})

@@ -8,11 +8,14 @@ import pkgutil
 from collections.abc import Iterator
 from typing import Any
 
+import pytest
 import spacy.lang
 
 from tuneloop.data.hints import as_arrow
 from tuneloop.data.languages import detect_languages
 from tuneloop.data.words import ENGLISH_WORDS, count_words
+
+pytestmark = pytest.mark.integration
 
 ENGLISH = {"en", "xx"}  # xx: examples of many languages
 DOUBTFUL = {"and"}  # a duck in Norwegian, which that list has by mistake for "annen"

@@ -16,6 +16,8 @@ from tuneloop.errors import DataError
 from tuneloop.recipes import Source
 from tuneloop.records import Record
 
+pytestmark = pytest.mark.integration
+
 CHAT = [{"role": "user", "content": "Is it late?"}, {"role": "assistant", "content": "No."}]
 
 

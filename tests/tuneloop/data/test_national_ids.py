@@ -7,6 +7,8 @@ import pytest
 
 from tuneloop.data.pii import find_kinds
 
+pytestmark = pytest.mark.integration
+
 
 @pytest.mark.parametrize(
     "text",

@@ -14,6 +14,8 @@ from tuneloop.data.pii import scan
 from tuneloop.recipes import Checks
 from tuneloop.records import Message, Record
 
+pytestmark = pytest.mark.integration
+
 KEY = b"a key of these tests"
 
 

@@ -21,6 +21,8 @@ from tuneloop.recipes import AnswerFormat, Evaluation
 from tuneloop.records import Message, Record
 from tuneloop.results import EvaluationReport
 
+pytestmark = pytest.mark.integration
+
 CONFIG = Evaluation(
     max_rows=5,
     max_new_tokens=4,

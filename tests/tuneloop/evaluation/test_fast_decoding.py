@@ -12,6 +12,8 @@ from tuneloop.evaluation.fast_decoding.network import first_best
 from tuneloop.evaluation.fast_decoding.prompts import SharedPrefix, _causal
 from tuneloop.evaluation.language_model import LanguageModel
 
+pytestmark = pytest.mark.integration
+
 SHAPE = {
     "vocab_size": 320,
     "hidden_size": 64,

@@ -13,6 +13,8 @@ from tests.tuneloop.evaluation.score_tables import report
 from tuneloop.evaluation.gate import decide
 from tuneloop.recipes import Rule
 
+pytestmark = pytest.mark.integration
+
 ROWS = 48
 TRIALS = 60
 Draw = Callable[[np.random.Generator], NDArray[np.float64]]

@@ -21,6 +21,8 @@ from tuneloop.evaluation.language_model import LanguageModel
 from tuneloop.recipes import Model
 from tuneloop.records import Message
 
+pytestmark = pytest.mark.integration
+
 ROOT = Path(__file__).parents[3]
 PROMPTS = [[Message("user", f"Where is parcel {i}?" + " Please." * (i % 3))] for i in range(7)]
 ANSWER = CachedAnswer("text", tokens=3, seconds=0.5, is_complete=True)

@@ -25,6 +25,8 @@ from tuneloop.evaluation.speed import measure_speed
 from tuneloop.recipes import AnswerFormat
 from tuneloop.records import Message, Record
 
+pytestmark = pytest.mark.integration
+
 needs_gguf = pytest.mark.skipif(find_spec("xllamacpp") is None, reason="needs the extra tuneloop[gguf]")
 PROMPTS = [[1, 20, 31, 42, 53], list(range(3, 60)), [5]]
 KEPT_IN_HALF_PRECISION = 0.01

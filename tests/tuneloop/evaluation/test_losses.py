@@ -16,6 +16,8 @@ from tuneloop.evaluation.language_model import LanguageModel
 from tuneloop.evaluation.losses import answer_losses, text_losses
 from tuneloop.records import Message, Record
 
+pytestmark = pytest.mark.integration
+
 Fast = bool | None
 paths = pytest.mark.parametrize("fast", [None, False], ids=["fast", "slow"])
 RECORDS = [

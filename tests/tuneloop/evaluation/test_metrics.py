@@ -11,6 +11,8 @@ from tuneloop.errors import RecipeError
 from tuneloop.evaluation.metrics import AVAILABLE, MetricOptions, score
 from tuneloop.recipes import AnswerFormat, Terms
 
+pytestmark = pytest.mark.integration
+
 ROOT = Path(__file__).parents[3]
 LABELS = {"mood": ("good", "bad"), "size": ("s", "m")}
 KEYS = ("mood", "size", "note")

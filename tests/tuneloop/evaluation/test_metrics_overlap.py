@@ -19,6 +19,8 @@ from tuneloop.evaluation.modules.scoring.meteor import meteor_scores
 from tuneloop.evaluation.modules.scoring.rouge import rouge_l, rouge_n
 from tuneloop.evaluation.modules.scoring.words import words_and_marks
 
+pytestmark = pytest.mark.integration
+
 PLAIN = """
 the cat cats running runs ran a an of and don't it's 3.14 1,000 -5 5-6 e.g. end. (so) [x] {y} 50% a/b x_y @me #1
 <b> &amp; &lt; &quot; <skipped> ... -- “quoted” naïve İstanbul ŒUVRE 東京都 привет

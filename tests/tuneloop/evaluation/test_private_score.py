@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.tiny_models import make_tiny_model
 from tests.tuneloop.evaluation.private_rows import a_record, a_setup, asked, write_rows
 from tuneloop.evaluation.evaluating import evaluate_model
 from tuneloop.evaluation.private_test import score_private
 from tuneloop.recipes import Evaluation
+
+pytestmark = pytest.mark.integration
 
 
 def test_the_private_test_measures_as_the_ordinary_one_does(tmp_path: Path) -> None:

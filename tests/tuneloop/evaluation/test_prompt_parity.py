@@ -14,6 +14,8 @@ from tuneloop.evaluation.generation import generate_answers
 from tuneloop.evaluation.language_model import LanguageModel
 from tuneloop.records import Message, Record
 
+pytestmark = pytest.mark.integration
+
 SYSTEM = "You answer for a lamp shop."
 each_family = pytest.mark.parametrize("family", FAMILIES.values(), ids=FAMILIES)
 each_conversation = pytest.mark.parametrize("turns", CONVERSATIONS.values(), ids=CONVERSATIONS)

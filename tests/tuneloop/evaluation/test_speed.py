@@ -11,6 +11,8 @@ from tuneloop.errors import DataError
 from tuneloop.evaluation.language_model import LanguageModel
 from tuneloop.evaluation.speed import measure_speed
 
+pytestmark = pytest.mark.integration
+
 PROMPTS = [[5, 6, 7], [5, 6], [8]]
 READ_SECONDS, STEP_SECONDS = 0.03, 0.005
 

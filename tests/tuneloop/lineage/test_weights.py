@@ -9,6 +9,8 @@ from safetensors.torch import save_file
 from tuneloop.errors import ModelError
 from tuneloop.lineage.weights import weight_difference
 
+pytestmark = pytest.mark.integration
+
 ONES = torch.ones(2, 3, dtype=torch.bfloat16)
 
 

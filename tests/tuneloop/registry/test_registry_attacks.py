@@ -32,6 +32,8 @@ from tuneloop.registry.verdict_signature import signature_tags, signing_key
 from tuneloop.results import Round, Verdict
 from tuneloop.training.export.served import artefact_hash, require_hash
 
+pytestmark = pytest.mark.integration
+
 FILES = {
     "model.safetensors": "weights",
     "config.json": "{}",

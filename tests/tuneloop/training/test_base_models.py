@@ -14,6 +14,8 @@ from tuneloop.recipes import Model
 from tuneloop.records import Message, Record
 from tuneloop.training.base_models import BUNDLED, Listing, folder_hash, origin_of, prepare_base
 
+pytestmark = pytest.mark.integration
+
 
 @pytest.fixture
 def licensed(tiny: Path, tmp_path: Path) -> Path:

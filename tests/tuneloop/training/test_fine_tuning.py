@@ -17,6 +17,8 @@ from tuneloop.recipes import Training
 from tuneloop.results import LossPoint, TrainingReport
 from tuneloop.training import fine_tune
 
+pytestmark = pytest.mark.integration
+
 CONFIG = Training(epochs=2, batch_size=4, learning_rate=5e-3, lora_rank=4, lora_alpha=8, save_every_steps=3)
 
 

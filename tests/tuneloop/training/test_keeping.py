@@ -10,6 +10,8 @@ from tuneloop.errors import TrainingError
 from tuneloop.results import TrainingReport
 from tuneloop.training.checkpoints import REPORT, finish, finished_report, start_or_go_on
 
+pytestmark = pytest.mark.integration
+
 
 @pytest.fixture
 def finished(tmp_path: Path) -> TrainingReport:

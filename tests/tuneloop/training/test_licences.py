@@ -9,6 +9,8 @@ import pytest
 from tuneloop.errors import ModelError
 from tuneloop.training.licences import OPEN_LICENCES, licence_of_card, licence_of_folder, require_licence
 
+pytestmark = pytest.mark.integration
+
 
 @pytest.mark.parametrize("licence", ["apache-2.0", "mit", "bsd-3-clause", "cc-by-4.0"])
 def test_open_licences_need_nobodys_agreement(licence: str) -> None:

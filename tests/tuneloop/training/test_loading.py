@@ -17,6 +17,8 @@ from tuneloop.training.loading import Loaded, load_base, load_for_training, load
 from tuneloop.training.lora import save_adapter
 from tuneloop.training.plan import Plan
 
+pytestmark = pytest.mark.integration
+
 IDS = torch.arange(5, 45)[None]
 
 

@@ -25,6 +25,8 @@ from tuneloop.example_lengths import ExampleLengths
 from tuneloop.records import Message, Record
 from tuneloop.training.callbacks import Watched
 
+pytestmark = pytest.mark.integration
+
 each_family = pytest.mark.parametrize("family", FAMILIES.values(), ids=FAMILIES)
 each_conversation = pytest.mark.parametrize("conversation", CONVERSATIONS)
 WITHOUT_SYSTEM_TURN = FAMILIES["gemma"]

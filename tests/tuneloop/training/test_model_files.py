@@ -9,6 +9,8 @@ from tuneloop.errors import ModelError
 from tuneloop.training.chat_templates import chat_templates, require_short_templates
 from tuneloop.training.model_files import require_sane_config
 
+pytestmark = pytest.mark.integration
+
 LLAMA = {"num_hidden_layers": 32, "hidden_size": 4096, "num_attention_heads": 32, "vocab_size": 128256}
 KNOWN = {
     "Llama 3.1 405B": {**LLAMA, "num_hidden_layers": 126, "rope_theta": 500000.0, "torch_dtype": "bfloat16"},

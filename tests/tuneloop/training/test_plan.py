@@ -12,6 +12,8 @@ from tuneloop.recipes import Training
 from tuneloop.training import plan as planning
 from tuneloop.training.plan import make_plan
 
+pytestmark = pytest.mark.integration
+
 SMALL = {
     "hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4,
     "num_key_value_heads": 2, "vocab_size": 100,

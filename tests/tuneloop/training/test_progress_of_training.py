@@ -8,6 +8,8 @@ from tuneloop.errors import TrainingError
 from tuneloop.results import LossPoint
 from tuneloop.training.progress import LossWatch, PeakMemory, loss_points
 
+pytestmark = pytest.mark.integration
+
 
 def test_an_ordinary_noisy_run_is_left_alone() -> None:
     watch = LossWatch()

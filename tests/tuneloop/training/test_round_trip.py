@@ -14,6 +14,8 @@ from tuneloop.recipes import Training
 from tuneloop.results import TrainingReport
 from tuneloop.training import fine_tune
 
+pytestmark = pytest.mark.integration
+
 CONFIG = Training(epochs=0.5, batch_size=4, learning_rate=5e-3, lora_rank=4, lora_alpha=8, save_every_steps=50)
 
 

@@ -19,6 +19,8 @@ from tuneloop.training import fine_tune
 from tuneloop.training.progress import Progress
 from tuneloop.training.warning_signs import WarningSigns
 
+pytestmark = pytest.mark.integration
+
 CONFIG = Training(epochs=3, batch_size=4, learning_rate=2e-2, lora_rank=8, lora_alpha=8, save_every_steps=4)
 """Memorises 24 rows: with answers of another kind for validation, its loss falls to step 9 and rises from there."""
 MAX_STEPS = 40

@@ -6,6 +6,8 @@ from sklearn.metrics import cohen_kappa_score
 
 from tuneloop.evaluation.judge.agreement import measure_agreement
 
+pytestmark = pytest.mark.integration
+
 
 @pytest.mark.parametrize("seed", range(5))
 def test_kappa_and_weighted_kappa_are_those_of_scikit_learn(seed: int) -> None:

@@ -13,6 +13,8 @@ from tuneloop.evaluation.subject import Subject
 from tuneloop.evaluation.suites.lm_eval import LmEval
 from tuneloop.evaluation.suites.suite import SuiteScores
 
+pytestmark = pytest.mark.integration
+
 ROWS = [
     {"question": f"The lamp has {n} lights. How many?", "choices": [str(n), str(n + 1), "none"], "right": 0}
     for n in range(2, 8)

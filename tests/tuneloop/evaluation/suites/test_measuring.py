@@ -14,6 +14,8 @@ from tuneloop.evaluation.suites.red_team import RedTeam
 from tuneloop.evaluation.suites.rules import CANARY
 from tuneloop.records import Message
 
+pytestmark = pytest.mark.integration
+
 
 def written(tmp_path: Path, *lines: dict[str, object]) -> Path:
     file = tmp_path / "items.jsonl"

@@ -14,6 +14,8 @@ from tuneloop.evaluation.suites.forgetting import Forgetting
 from tuneloop.evaluation.suites.red_team import RedTeam
 from tuneloop.evaluation.suites.suite import Suite
 
+pytestmark = pytest.mark.integration
+
 SUITES: list[Suite] = [
     Forgetting(max_items=6, max_new_tokens=4),
     RedTeam(max_items=8, max_new_tokens=4),

@@ -31,6 +31,8 @@ from tuneloop.training.estimates.past import corrected, note
 from tuneloop.training.estimates.sizes import Sizes, sizes_of
 from tuneloop.training.fast import attention
 
+pytestmark = pytest.mark.integration
+
 GIB = 2**30
 SMALL = LlamaConfig(
     hidden_size=256, intermediate_size=704, num_hidden_layers=4, num_attention_heads=4, num_key_value_heads=2,

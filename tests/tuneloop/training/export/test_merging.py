@@ -16,6 +16,8 @@ from tuneloop.training.export import merging
 from tuneloop.training.export.merging import Difference, compare, load_adapted, merge_adapter, predictions
 from tuneloop.training.loading import load_base
 
+pytestmark = pytest.mark.integration
+
 PROBES = [[1, 20, 31, 42, 53, 64, 75, 86, 97, 108], list(range(3, 60))]
 
 

@@ -23,6 +23,8 @@ from tuneloop.training.export.served import (
     served_folder,
 )
 
+pytestmark = pytest.mark.integration
+
 HAS_GGUF = all(map(find_spec, MODULES))
 needs_gguf = pytest.mark.skipif(not HAS_GGUF, reason="needs the extra tuneloop[gguf]")
 

@@ -10,6 +10,8 @@ import torch
 
 from tuneloop.training.fast.allocation import keep_freed_memory
 
+pytestmark = pytest.mark.integration
+
 MEGABYTES = 64
 PAGES = MEGABYTES * 256
 

@@ -15,6 +15,8 @@ from tuneloop.training.fast.attention import attend_per_document
 from tuneloop.training.fast.fused import fuse, linear_cross_entropy
 from tuneloop.training.fast.lanes import summed_loss
 
+pytestmark = pytest.mark.integration
+
 Batch = Callable[..., dict[str, Any]]
 
 

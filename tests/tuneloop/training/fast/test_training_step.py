@@ -19,6 +19,8 @@ from tuneloop.training.fast.lanes import split_rows, summed_loss
 from tuneloop.training.loading import Loaded, load_for_training
 from tuneloop.training.plan import make_plan
 
+pytestmark = pytest.mark.integration
+
 Batch = Callable[..., dict[str, Any]]
 
 

@@ -8,6 +8,8 @@ import torch
 from tuneloop.training.preferences.losses import token_log_probabilities
 from tuneloop.training.preferences.pairs import Row, deal, lay_out
 
+pytestmark = pytest.mark.integration
+
 
 def row(*ids: int) -> Row:
     return Row(torch.tensor(ids), 2)

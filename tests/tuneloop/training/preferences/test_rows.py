@@ -15,6 +15,8 @@ from tuneloop.errors import DataError
 from tuneloop.records import Message, Record
 from tuneloop.training.preferences import tokenise_pairs
 
+pytestmark = pytest.mark.integration
+
 
 @pytest.fixture(scope="module")
 def tokenizer(tiny: Path) -> Any:

@@ -18,6 +18,8 @@ from tuneloop.training.loading import load_base, load_nf4
 from tuneloop.training.lora import save_adapter
 from tuneloop.training.preferences import measures
 
+pytestmark = pytest.mark.integration
+
 Objective = Literal["dpo", "kto", "reward"]
 Run = Callable[..., Any]
 

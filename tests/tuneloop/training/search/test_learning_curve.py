@@ -8,6 +8,8 @@ from tuneloop.results.search import CurvePoint
 from tuneloop.training.rows import read_rows
 from tuneloop.training.search.learning_curve import config_for, count_rows, fit, sizes_of, steps_of, write_sample
 
+pytestmark = pytest.mark.integration
+
 CONFIG = Training(epochs=2, batch_size=8)
 
 

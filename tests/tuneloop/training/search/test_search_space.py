@@ -3,6 +3,8 @@ import pytest
 from tuneloop.recipes import Search, Training
 from tuneloop.training.search.space import changed, own_values, space_of, with_values
 
+pytestmark = pytest.mark.integration
+
 CONFIG = Training(learning_rate=1e-3, lora_rank=16, lora_alpha=32, epochs=2)
 SEARCH = Search(lora_rank=(4, 8), learning_rate=(1e-4, 5e-4), epochs=(1, 3), target_modules=("q_proj,v_proj",))
 

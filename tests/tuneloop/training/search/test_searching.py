@@ -23,6 +23,8 @@ from tuneloop.training.search.row_losses import compare, row_losses
 from tuneloop.training.search.searching import Searcher
 from tuneloop.training.search.space import with_values
 
+pytestmark = pytest.mark.integration
+
 CONFIG = Training(epochs=2, batch_size=4, learning_rate=5e-3, lora_rank=4, lora_alpha=8, save_every_steps=2)
 SEARCH = Search(
     trials=4, lora_rank=(2, 4, 8), learning_rate=(1e-3, 1e-2), target_modules=("all-linear", "q_proj,v_proj")

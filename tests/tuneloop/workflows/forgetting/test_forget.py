@@ -25,6 +25,8 @@ from tuneloop.registry.verdict_signature import signing_key
 from tuneloop.reports.data.tables import problems
 from tuneloop.workflows.forgetting import carry_out
 
+pytestmark = pytest.mark.integration
+
 
 def state_of(workspace: Path) -> dict[str, bytes]:
     """Every file but the key of the tombstones, which the first look makes."""

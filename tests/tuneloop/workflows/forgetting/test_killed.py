@@ -16,6 +16,8 @@ from tuneloop.data.snapshots import list_manifests
 from tuneloop.reports.data.tables import problems
 from tuneloop.workflows.forgetting.models import open_versions
 
+pytestmark = pytest.mark.integration
+
 PROJECT = Path(__file__).parents[4]
 KILLED_AT_A_CHANGE = """
 import os, signal, sys
