@@ -51,6 +51,8 @@ TIERS = {
     "tuneloop/test_chat.py": "integration",
     "tuneloop/cli/test_train_command.py": "integration",
     "tuneloop/workflows/forgetting": "integration",
+    "tuneloop/workflows/prepare_data": "integration",
+    "tuneloop/cli/test_validate_on_files.py": "integration",
 }
 
 

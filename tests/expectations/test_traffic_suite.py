@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from expectations.traffic_columns import traffic_columns
 from expectations.traffic_suite import SEVERITIES, traffic_suite
 from expectations.validating import validate
 from tuneloop.drift.traffic import TrafficRow
 from tuneloop.recipes import Checks
+from tuneloop.workflows.event_columns import traffic_columns
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 ROW = TrafficRow("t1", "2026-05-30T10:00:00+00:00", "Where is the lamp that I ordered last week?", "On its way.", "m")

@@ -14,7 +14,7 @@ from tuneloop.registry.known_rounds import KnownRounds, lines_with
 from tuneloop.results import Origin
 
 BLOCKED = "blocked-"
-"""How the files of rows begin that were refused as a whole, see `expectations.data_gate`."""
+"""How the files of rows begin that were refused as a whole, see `tuneloop.workflows.prepare_data`."""
 
 
 class Trace(Part):
