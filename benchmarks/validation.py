@@ -124,8 +124,9 @@ def _measure(contestant: str, rows: Path, base: Path, *, names: bool) -> dict[st
 
 
 def _ours(rows: Path, base: Path, *, names: bool) -> int:
-    from expectations.data_gate import prepare_data
+    from expectations.validating import SuiteValidator
     from tuneloop.example_lengths import ExampleLengths
+    from tuneloop.workflows.prepare_data import prepare_data
 
     with TemporaryDirectory() as workspace:
         data = Data(
@@ -133,7 +134,11 @@ def _ours(rows: Path, base: Path, *, names: bool) -> int:
         )
         recipe = Recipe(name="bench", data=data, model=Model(base="none", max_tokens=MAX_TOKENS))
         return prepare_data(
-            recipe, root=rows.parent, workspace=Path(workspace), counter=ExampleLengths(base, "")
+            recipe,
+            validator=SuiteValidator(),
+            root=rows.parent,
+            workspace=Path(workspace),
+            counter=ExampleLengths(base, ""),
         ).rows_in
 
 

@@ -11,13 +11,13 @@ from typing import Any
 import great_expectations as gx
 import great_expectations.expectations as gxe
 
-from expectations.feedback_columns import NO_RATING, RATINGS
 from expectations.no_personal_data import ExpectNoPersonalData
 from expectations.plain_text import ExpectPlainText
 from expectations.row_findings import ExpectNoProblem
 from expectations.severities import expect
 from tuneloop.recipes import Checks
 from tuneloop.severities import Severity
+from tuneloop.workflows.event_columns import NO_RATING, RATINGS
 
 SEVERITIES: Mapping[str, Severity] = {
     "response_not_unique": "block",
@@ -34,7 +34,7 @@ SEVERITIES: Mapping[str, Severity] = {
 
 
 def feedback_suite(checks: Checks) -> gx.ExpectationSuite:
-    """What is expected of each answer; over the columns of `expectations.feedback_columns.feedback_columns`."""
+    """What is expected of each answer; over the columns of `tuneloop.workflows.event_columns.feedback_columns`."""
 
     def because(reason: str, kind: Any, column: str, **settings: Any) -> Any:
         return expect(kind, column, reason, SEVERITIES[reason], **settings)

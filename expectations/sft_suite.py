@@ -21,22 +21,22 @@ from expectations.row_findings import ExpectAnswerAsAgreed, ExpectNoDuplicate, E
 from expectations.severities import expect, severities
 from tuneloop.data.relations import RELATION_COLUMNS
 from tuneloop.data.text_marks import UNKNOWN_LANGUAGE
-from tuneloop.recipes import Checks, Data
+from tuneloop.recipes import Checks
 
 HTML_TRACES = 1
 """One "&amp;" or one "<b>" is no mail template."""
 
 
-def row_suite(data: Data, *, max_tokens: int | None) -> gx.ExpectationSuite:
+def row_suite(checks: Checks, *, max_tokens: int | None) -> gx.ExpectationSuite:
     """What is expected of each row by itself; over the columns of `tuneloop.data.columns.row_columns`.
 
     `max_tokens` None: lengths are not looked at, for want of a tokenizer.
     """
-    return gx.ExpectationSuite(name="rows", expectations=row_expectations(data, max_tokens))
+    return gx.ExpectationSuite(name="rows", expectations=row_expectations(checks, max_tokens))
 
 
-def row_expectations(data: Data, max_tokens: int | None) -> list[Any]:
-    own = severities(data.checks)
+def row_expectations(checks: Checks, max_tokens: int | None) -> list[Any]:
+    own = severities(checks)
 
     def because(reason: str, kind: Any, column: str, **settings: Any) -> Any:
         return expect(kind, column, reason, own[reason], **settings)
@@ -44,7 +44,7 @@ def row_expectations(data: Data, max_tokens: int | None) -> list[Any]:
     return [
         because("id_not_unique", gxe.ExpectColumnValuesToBeUnique, "id"),
         because("withdrawn_by_reviewer", ExpectNoProblem, "withdrawn_by"),
-        because("personal_data", ExpectNoPersonalData, "pii_kinds", allowed=data.checks.pii_allowed),
+        because("personal_data", ExpectNoPersonalData, "pii_kinds", allowed=checks.pii_allowed),
         because("special_tokens", ExpectPlainText, "special_tokens"),
         because("prompt_injection", ExpectPlainText, "injections"),
         because("bad_answer", ExpectAnswerAsAgreed, "answer_problem"),
@@ -54,17 +54,17 @@ def row_expectations(data: Data, max_tokens: int | None) -> list[Any]:
         because("broken_characters", ExpectPlainText, "broken_characters"),
         because("hidden_characters", ExpectPlainText, "hidden_characters"),
         because("low_quality", ExpectWorthLearning, "low_quality"),
-        *(because("language", gxe.ExpectColumnValuesToBeInSet, **wanted) for wanted in _languages(data.checks)),
+        *(because("language", gxe.ExpectColumnValuesToBeInSet, **wanted) for wanted in _languages(checks)),
         *_length(because, max_tokens),
-        *_age(because, data.checks),
+        *_age(because, checks),
     ]
 
 
-def relation_suite(data: Data) -> gx.ExpectationSuite:
+def relation_suite(checks: Checks) -> gx.ExpectationSuite:
     """What is expected of rows against each other; over the columns of
     `tuneloop.data.relations.relation_columns`.
     """
-    own = severities(data.checks)
+    own = severities(checks)
     duplicates = [expect(ExpectNoDuplicate, column, kind, own[kind]) for kind, column in RELATION_COLUMNS.items()]
     leak = "cluster_in_two_splits"
     leaks = expect(ExpectOneSplitPerCluster, "splits_in_cluster", leak, own[leak])

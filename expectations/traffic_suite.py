@@ -36,7 +36,7 @@ SEVERITIES: Mapping[str, Severity] = {
 
 
 def traffic_suite(checks: Checks, *, max_prompt_characters: int = MAX_PROMPT_CHARACTERS) -> gx.ExpectationSuite:
-    """What is expected of each request; over the columns of `expectations.traffic_columns.traffic_columns`."""
+    """What is expected of each request; over the columns of `tuneloop.workflows.event_columns.traffic_columns`."""
 
     def because(reason: str, kind: Any, column: str, **settings: Any) -> Any:
         return expect(kind, column, reason, SEVERITIES[reason], **settings)

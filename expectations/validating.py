@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import great_expectations as gx
@@ -14,8 +14,13 @@ from great_expectations.data_context.types.base import (
     ProgressBarsConfig,
 )
 
+from expectations.feedback_suite import feedback_suite
+from expectations.preference_suite import preference_suite
 from expectations.severities import OURS
-from tuneloop.severities import Severity
+from expectations.sft_suite import relation_suite, row_suite
+from expectations.traffic_suite import traffic_suite
+from tuneloop.ports import Finding, Suite
+from tuneloop.results import Check
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,21 +39,35 @@ RESULT_FORMAT = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What came of one expectation, met or not. `count` may exceed the ids where it speaks of the table as a whole."""
+class SuiteValidator:
+    """The library's `Validator`: suites of Great Expectations, and its Data Docs as pages."""
 
-    reason: str
-    expectation: str
-    column: str | None
-    severity: Severity
-    success: bool
-    count: int
-    row_ids: tuple[str, ...]
+    def validate(self, frame: pd.DataFrame, suite: Suite) -> list[Finding]:
+        return validate(frame, build(suite))
+
+    def write_pages(self, folder: Path, validated: Sequence[tuple[Suite, Sequence[Check], int]]) -> Path:
+        from expectations.data_docs import write_data_docs
+
+        return write_data_docs(folder, [(build(suite), checks, rows) for suite, checks, rows in validated])
+
+
+def build(suite: Suite) -> gx.ExpectationSuite:
+    """Return the expectations that a suite of the library names."""
+    match suite.name:
+        case "rows":
+            return row_suite(suite.checks, max_tokens=suite.max_tokens)
+        case "pairs":
+            return preference_suite(suite.checks, max_tokens=suite.max_tokens)
+        case "relations":
+            return relation_suite(suite.checks)
+        case "feedback":
+            return feedback_suite(suite.checks)
+        case "traffic":
+            return traffic_suite(suite.checks)
 
 
 def validate(frame: pd.DataFrame, suite: gx.ExpectationSuite) -> list[Finding]:
-    """What came of every expectation of the suite, in its order; the frame has a column `id`.
+    """Return what came of every expectation of the suite, in its order; the frame has a column `id`.
 
     A frame without rows meets everything.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 from prefect import get_run_logger
 from prefect.artifacts import create_table_artifact
@@ -12,20 +11,16 @@ from prefect.artifacts import create_table_artifact
 from tasks import wiring
 from tuneloop.data.rejection_reasons import meaning
 from tuneloop.drift.traffic import TrafficRow
-from tuneloop.ports import ReviewAnswer
+from tuneloop.ports import Finding, ReviewAnswer, Suite
 from tuneloop.recipes import Recipe
 from tuneloop.review.review_sets import AskedLedger
 
-if TYPE_CHECKING:
-    from expectations.validating import Finding
-
 
 def show_feedback_checks(recipe: Recipe, answers: Sequence[ReviewAnswer]) -> None:
-    """Look at reviewers' answers. Their corrections pass the data gate as well before anything is trained on them."""
+    """Look at reviewers' answers. Their corrections pass the data step as well before anything is trained on them."""
     # Great Expectations takes seconds to load, and mostly there is nothing new to look at.
-    from expectations.feedback_columns import feedback_columns
-    from expectations.feedback_suite import feedback_suite
-    from expectations.validating import validate
+    from expectations.validating import SuiteValidator
+    from tuneloop.workflows.event_columns import feedback_columns
 
     asked = AskedLedger(wiring.feedback_folder(recipe.name) / "asked.jsonl").asked()
     checks = recipe.data.checks
@@ -36,17 +31,17 @@ def show_feedback_checks(recipe: Recipe, answers: Sequence[ReviewAnswer]) -> Non
         asked=asked or None,
         names=checks.person_names,
     )
-    _show(f"feedback-checks-{recipe.name}", f"{len(answers)} answers", validate(frame, feedback_suite(checks)))
+    findings = SuiteValidator().validate(frame, Suite("feedback", checks))
+    _show(f"feedback-checks-{recipe.name}", f"{len(answers)} answers", findings)
 
 
 def show_traffic_checks(recipe: Recipe, rows: Sequence[TrafficRow]) -> None:
     """Look at production traffic; what is found stays where it is, people decide what it means."""
-    from expectations.traffic_columns import traffic_columns
-    from expectations.traffic_suite import traffic_suite
-    from expectations.validating import validate
+    from expectations.validating import SuiteValidator
+    from tuneloop.workflows.event_columns import traffic_columns
 
     frame = traffic_columns(rows, as_of=datetime.now(UTC))
-    findings = validate(frame, traffic_suite(recipe.data.checks))
+    findings = SuiteValidator().validate(frame, Suite("traffic", recipe.data.checks))
     _show(f"traffic-checks-{recipe.name}", f"the newest {len(rows)} requests", findings)
 
 

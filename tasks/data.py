@@ -11,7 +11,6 @@ from prefect import task
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.context import TaskRunContext
 
-from expectations.data_gate import prepare_data
 from tasks import wiring
 from tasks.caching import file_hash, key, run_cached
 from tuneloop.data.fingerprints import fingerprint
@@ -21,6 +20,7 @@ from tuneloop.reports.data.tables import artifact_markdown, funnel_rows
 from tuneloop.results import DataReport
 from tuneloop.review.collecting import ACCEPTED, CORRECTIONS, PREFERENCES, ROW_VERDICTS, THUMBS
 from tuneloop.tombstones import FILE as TOMBSTONES
+from tuneloop.workflows.prepare_data import prepare_data
 
 
 def data_version(recipe: Recipe, base: Path) -> DataReport:
@@ -89,6 +89,8 @@ def _content(source: Source) -> str:
     timeout_seconds=6 * 3600,
 )
 def snapshot_data(recipe: Recipe, base: str) -> DataReport:
+    # Great Expectations takes seconds to load, and a cached version needs none of it.
+    from expectations.validating import SuiteValidator
     from tuneloop.example_lengths import ExampleLengths
 
     here = wiring.settings()
@@ -98,6 +100,7 @@ def snapshot_data(recipe: Recipe, base: str) -> DataReport:
         recipe,
         root=here.root,
         workspace=here.workspace_path,
+        validator=SuiteValidator(),
         counter=ExampleLengths(Path(base), recipe.model.system_prompt),
         feedback=feedback_sources(recipe),
         verdicts=_verdicts(recipe.name),

@@ -5,12 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tuneloop.records import Record
+from tuneloop.severities import Severity
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from tuneloop.recipes import Checks
+    from tuneloop.results import Check
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -218,4 +225,46 @@ class Completer(Protocol):
 
     def complete(self, instructions: str, questions: Sequence[str]) -> Iterator[str]:
         """The answer to each question, in their order and as they come; "" where there is none."""
+        ...
+
+
+SuiteName = Literal["rows", "pairs", "relations", "feedback", "traffic"]
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """The expectations of one kind of rows, as a recipe's `checks` set them.
+
+    `rows` and `pairs` are training rows by themselves (`tuneloop.data.columns`), `relations` rows against each other
+    (`tuneloop.data.relations`), `feedback` and `traffic` what comes in (`tuneloop.workflows.event_columns`).
+    `max_tokens` None: lengths are not checked.
+    """
+
+    name: SuiteName
+    checks: Checks
+    max_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What came of one expectation, met or not. `count` may exceed the ids where it is about the table as a whole."""
+
+    reason: str
+    expectation: str
+    column: str | None
+    severity: Severity
+    success: bool
+    count: int
+    row_ids: tuple[str, ...]
+
+
+class Validator(Protocol):
+    """Holds frames of what was found in rows against suites of expectations (Great Expectations)."""
+
+    def validate(self, frame: pd.DataFrame, suite: Suite) -> list[Finding]:
+        """Return what came of every expectation of the suite, in its order; the frame has a column `id`."""
+        ...
+
+    def write_pages(self, folder: Path, validated: Sequence[tuple[Suite, Sequence[Check], int]]) -> Path:
+        """Write web pages of suites, what came of each and how many rows it saw; return the index page."""
         ...

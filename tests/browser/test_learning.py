@@ -9,18 +9,19 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from expectations.data_gate import prepare_data
+from expectations.validating import SuiteValidator
 from tasks.data import feedback_sources
 from tests.browser import mossgate
 from tests.browser.conftest import Reviewer
 from tests.browser.mossgate import BARBECUE
-from tests.expectations.counting import WordCounter
 from tests.tuneloop.lineage.lineage_examples import HASHES, write_round
+from tests.tuneloop.workflows.prepare_data.counting import WordCounter
 from tuneloop.adapters.argilla.backend import ArgillaDesk
 from tuneloop.cli.app import app
 from tuneloop.data.snapshots import load_rows
 from tuneloop.recipes import Recipe
 from tuneloop.review.collecting import collect
+from tuneloop.workflows.prepare_data import prepare_data
 
 pytestmark = pytest.mark.end_to_end
 
@@ -43,7 +44,14 @@ def test_a_correction_made_in_the_browser_is_in_the_next_rounds_training_data_wi
     [said] = desk.answers(review_set)
     report = collect([said], folder=tmp_path / "feedback" / recipe.name)
     assert (report.responses, report.new_responses, report.corrections) == (1, 1, 1)
-    data = prepare_data(recipe, root=ROOT, workspace=tmp_path, counter=WordCounter(), feedback=feedback_sources(recipe))
+    data = prepare_data(
+        recipe,
+        validator=SuiteValidator(),
+        root=ROOT,
+        workspace=tmp_path,
+        counter=WordCounter(),
+        feedback=feedback_sources(recipe),
+    )
 
     name = f"review/{review_set}/{BARBECUE}"
     [row] = [row for row in load_rows(Path(data.folder) / "train.parquet") if row.id == name]

@@ -8,8 +8,9 @@ import pytest
 
 from expectations.data_docs import without_outside, write_data_docs
 from expectations.sft_suite import relation_suite, row_suite
-from expectations.validating import Finding, validate
-from tests.expectations.test_suites import ALONE, DATA, row_frame
+from expectations.validating import validate
+from tests.expectations.test_suites import ALONE, CHECKS, row_frame
+from tuneloop.ports import Finding
 from tuneloop.results import Check
 
 pytestmark = pytest.mark.integration
@@ -26,7 +27,7 @@ def checks(suite: str, findings: list[Finding]) -> list[Check]:
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Pages of two suites, of which one had a row with text where only a word should be."""
-    rows, relations = row_suite(DATA, max_tokens=100), relation_suite(DATA)
+    rows, relations = row_suite(CHECKS, max_tokens=100), relation_suite(CHECKS)
     found = validate(row_frame(answer_problem=SECRET, html_marks=4), rows)
     related = validate(pd.DataFrame([{"id": SECRET, **ALONE, "near_copy_of": SECRET}]), relations)
     folder = tmp_path_factory.mktemp("site") / "docs"

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from expectations.feedback_columns import feedback_columns, reviewer_problem
 from expectations.feedback_suite import SEVERITIES, feedback_suite
 from expectations.validating import validate
 from tuneloop.ports import ReviewAnswer
 from tuneloop.recipes import Checks
 from tuneloop.review.review_sets import prompt_hash
+from tuneloop.workflows.event_columns import feedback_columns, reviewer_problem
 
 pytestmark = pytest.mark.integration
 

@@ -1,21 +1,20 @@
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 import pandas as pd
 import pytest
 
 from expectations.sft_suite import relation_suite, row_suite
-from expectations.validating import Finding, validate
+from expectations.validating import build, validate
 from tuneloop.data.relations import RELATION_COLUMNS
-from tuneloop.recipes import Checks, Data, Source
+from tuneloop.ports import Finding, Suite, SuiteName
+from tuneloop.recipes import Checks
 from tuneloop.severities import DEFAULTS
 
 pytestmark = pytest.mark.integration
 
-SOURCES = (Source(name="pool", path="x"),)
 CHECKS = Checks(pii_allowed=("email",), languages=("en",), max_age_days=100)
-DATA = Data(sources=SOURCES, checks=CHECKS)
 CLEAN: dict[str, Any] = {
     "total_tokens": 9,
     "pii_kinds": "",
@@ -69,12 +68,12 @@ def row_frame(**changed: Any) -> pd.DataFrame:
     return frame.astype({**dict.fromkeys(CATEGORIES, "category"), **dict.fromkeys(SMALL, "int16")})
 
 
-def row_findings(data: Data = DATA, **changed: Any) -> list[Finding]:
-    return [f for f in validate(row_frame(**changed), row_suite(data, max_tokens=100)) if not f.success]
+def row_findings(checks: Checks = CHECKS, **changed: Any) -> list[Finding]:
+    return [f for f in validate(row_frame(**changed), row_suite(checks, max_tokens=100)) if not f.success]
 
 
-def with_severity(**severity: Any) -> Data:
-    return Data(sources=SOURCES, checks=CHECKS.model_copy(update={"severity": severity}))
+def with_severity(**severity: Any) -> Checks:
+    return CHECKS.model_copy(update={"severity": severity})
 
 
 @pytest.mark.parametrize(("changed", "reason"), FLAWS)
@@ -85,7 +84,7 @@ def test_a_flawed_row_is_to_be_set_aside_with_its_reason(changed: dict[str, Any]
 
 
 def test_every_reason_of_rows_has_a_row_that_shows_it() -> None:
-    reasons = {e.meta["reason"] for e in row_suite(DATA, max_tokens=100).expectations}
+    reasons = {e.meta["reason"] for e in row_suite(CHECKS, max_tokens=100).expectations}
 
     shown = {reason for _, reason in FLAWS} | {"id_not_unique", "html", "html_trace", "hidden_characters", "bad_date"}
     assert reasons == shown
@@ -98,7 +97,7 @@ def test_sound_rows_and_allowed_kinds_are_no_findings() -> None:
 
 
 def test_hidden_characters_are_only_reported_unless_a_recipe_wants_more() -> None:
-    strict = DATA.model_copy(update={"checks": Checks(severity={"hidden_characters": "quarantine"})})
+    strict = Checks(severity={"hidden_characters": "quarantine"})
 
     assert [(f.reason, f.severity) for f in row_findings(hidden_characters=True)] == [("hidden_characters", "warn")]
     assert [f.severity for f in row_findings(strict, hidden_characters=True)] == ["quarantine"]
@@ -124,13 +123,13 @@ def test_findings_come_in_the_order_of_the_suite() -> None:
 
 
 def test_lengths_are_not_looked_at_without_a_tokenizer() -> None:
-    findings = validate(row_frame(total_tokens=0), row_suite(DATA, max_tokens=None))
+    findings = validate(row_frame(total_tokens=0), row_suite(CHECKS, max_tokens=None))
 
     assert "too_long" not in {f.reason for f in findings}
 
 
 def test_ages_and_languages_are_looked_at_where_the_recipe_asks() -> None:
-    suite = row_suite(Data(sources=SOURCES, checks=Checks(languages=())), max_tokens=9)
+    suite = row_suite(Checks(languages=()), max_tokens=9)
 
     assert {"outdated", "language"}.isdisjoint(e.meta["reason"] for e in suite.expectations)
 
@@ -154,7 +153,7 @@ def test_a_recipe_decides_for_relations_too() -> None:
 def test_a_duplicate_is_a_finding_of_its_own_kind(kind: str, column: str) -> None:
     frame = pd.DataFrame([{"id": "a", **ALONE}, {"id": "b", **ALONE, column: "a"}])
 
-    (finding,) = [f for f in validate(frame, relation_suite(DATA)) if not f.success]
+    (finding,) = [f for f in validate(frame, relation_suite(CHECKS)) if not f.success]
 
     assert (finding.reason, finding.severity, finding.row_ids) == (kind, "quarantine", ("b",))
 
@@ -162,11 +161,19 @@ def test_a_duplicate_is_a_finding_of_its_own_kind(kind: str, column: str) -> Non
 def test_a_cluster_in_two_splits_blocks() -> None:
     frame = pd.DataFrame([{"id": "a", **ALONE, "splits_in_cluster": 2}])
 
-    assert [f.severity for f in validate(frame, relation_suite(DATA)) if not f.success] == ["block"]
+    assert [f.severity for f in validate(frame, relation_suite(CHECKS)) if not f.success] == ["block"]
 
 
 def test_every_default_has_an_expectation() -> None:
-    suites = (row_suite(DATA, max_tokens=9), relation_suite(DATA))
+    suites = (row_suite(CHECKS, max_tokens=9), relation_suite(CHECKS))
     used = {e.meta["reason"] for suite in suites for e in suite.expectations}
 
     assert used == DEFAULTS.keys() - {"no_preference"}
+
+
+@pytest.mark.parametrize("name", get_args(SuiteName))
+def test_every_suite_that_the_library_asks_for_has_that_name(name: SuiteName) -> None:
+    suite = build(Suite(name, CHECKS, max_tokens=9))
+
+    assert suite.name == name
+    assert suite.expectations

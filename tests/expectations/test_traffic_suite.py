@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from expectations.traffic_columns import traffic_columns
 from expectations.traffic_suite import SEVERITIES, traffic_suite
 from expectations.validating import validate
 from tuneloop.drift.traffic import TrafficRow
 from tuneloop.recipes import Checks
+from tuneloop.workflows.event_columns import traffic_columns
 
 pytestmark = pytest.mark.integration
 

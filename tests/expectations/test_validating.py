@@ -11,7 +11,8 @@ import pytest
 from expectations.plain_text import ExpectPlainText
 from expectations.row_findings import ExpectNoProblem
 from expectations.severities import expect
-from expectations.validating import Finding, _results, validate
+from expectations.validating import _results, validate
+from tuneloop.ports import Finding
 
 pytestmark = pytest.mark.integration
 

@@ -78,7 +78,7 @@ def show(
     elif quarantine:
         _show_quarantine(folder, raw=raw, as_json=as_json)
     elif page:
-        typer.echo(_page(folder))
+        typer.echo(_page(workspace, manifest))
     elif as_json:
         _echo(manifest.model_dump(mode="json"))
     else:
@@ -96,12 +96,13 @@ def diff(
 
     Exit code 1 when a row is in another split than before, which must never happen.
     """
-    from tuneloop.data.snapshots import require_manifests
+    from tuneloop.lineage.data_diff import contents_of_version
     from tuneloop.lineage.data_diff import diff as compare
 
     workspace = _workspace()
-    before, after = _pair(require_manifests(workspace, recipe), old, new)
-    found = compare(before, after, _contents(workspace, before), _contents(workspace, after))
+    before, after = _pair(_manifests(workspace, recipe), old, new)
+    rows = [contents_of_version(workspace / "data" / m.version) for m in (before, after)]
+    found = compare(before, after, *rows)
     if as_json:
         _echo(found.model_dump(mode="json"))
     else:
@@ -202,20 +203,33 @@ def _lines(rows: Iterator[dict[str, Any]]) -> Iterator[str]:
             yield f"    {visible(row['raw'] or '')}"
 
 
-def _page(folder: Path) -> str:
-    file = folder / "report.html"
-    if not file.is_file():
-        raise DataError(f"there is no report at {file}: run the validation again")
-    return str(file)
+def _page(workspace: Path, manifest: DataManifest) -> str:
+    from tuneloop.reports.data.page import find_data_page
+
+    return str(find_data_page(workspace, manifest))
 
 
-def _contents(workspace: Path, manifest: DataManifest) -> dict[str, dict[str, str]]:
-    """What the rows of each split hold, as hashes."""
-    from tuneloop.data.snapshots import splits_in, stream_rows
-    from tuneloop.lineage.data_diff import contents
+def _manifests(workspace: Path, recipe: str | None) -> list[DataManifest]:
+    from tuneloop.data.snapshots import list_manifests
 
-    folder = workspace / "data" / manifest.version
-    return {s: contents(stream_rows(folder / f"{s}.parquet")) for s in splits_in(folder)}
+    found = list_manifests(workspace, recipe)
+    if not found:
+        raise DataError(
+            f"no data versions {f'of {recipe} ' if recipe else ''}in {workspace} yet: "
+            "`tuneloop run deployments/recipes/NAME.yaml` makes one"
+        )
+    return found
+
+
+def _find(manifests: list[DataManifest], version: str | None) -> DataManifest:
+    """The version that begins like this, or the latest."""
+    if version is None:
+        return manifests[-1]
+    found = [m for m in manifests if m.version == version] or [m for m in manifests if m.version.startswith(version)]
+    if len(found) == 1:
+        return found[0]
+    known = ", ".join(m.version for m in (found or manifests)[-10:])
+    raise DataError(f"{version} is {'ambiguous' if found else 'no known data version'}; there are: {known}")
 
 
 def _workspace() -> Path:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
 
 import typer
 
+import tuneloop
 from tuneloop.adapters.argilla.webhooks import ensure_webhook
 from tuneloop.adapters.prefect_api import PrefectApi
 from tuneloop.errors import ServiceError
+from tuneloop.ports import Validator
 from tuneloop.settings import Settings
 from tuneloop.stack.environment import process_environment, worker_environment
 from tuneloop.stack.layout import Layout
@@ -78,3 +83,28 @@ def client_environment(settings: Settings) -> dict[str, str]:
         layout_of(settings), known_state(settings), python_path=os.environ.get("PYTHONPATH", "")
     )
     return process_environment(os.environ, variables)
+
+
+VALIDATOR = "expectations.validating"
+"""The project's module with the expectations; the library may not import it, so it is looked up by its name."""
+
+
+def project_root(settings: Settings) -> Path:
+    """Return the root of the project that has the expectations: the settings' own, or the checkout of this package.
+
+    Raises:
+        ServiceError: neither has any.
+    """
+    module = Path(*VALIDATOR.split(".")).with_suffix(".py")
+    own = settings.root.resolve()
+    for root in (own, *Path(tuneloop.__file__).resolve().parents):
+        if (root / module).is_file():
+            return root
+    raise ServiceError(f"there is no {module} in {own}: run this in the project's root, or set TUNELOOP_ROOT")
+
+
+def validator(root: Path) -> Validator:
+    """Load the project's expectations; a folder of the same name where the user is must not win over the project's."""
+    sys.path.insert(0, str(root))
+    found: Validator = import_module(VALIDATOR).SuiteValidator()
+    return found

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
 
 
 @dataclass(slots=True)
@@ -23,3 +25,14 @@ class Facts:
     answer_lengths: list[int] = field(default_factory=list)
     labels: list[str | None] = field(default_factory=list)
     siblings: list[str | None] = field(default_factory=list)
+
+    def extend(self, more: Facts) -> None:
+        """Add rows behind these."""
+        for column in fields(self):
+            getattr(self, column.name).extend(getattr(more, column.name))
+
+    def of(self, rows: Iterable[int]) -> Facts:
+        """Return these rows alone, in the order given."""
+        places = list(rows)
+        columns: Mapping[str, Any] = {c.name: [getattr(self, c.name)[i] for i in places] for c in fields(self)}
+        return Facts(**columns)

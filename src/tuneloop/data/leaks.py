@@ -1,6 +1,6 @@
 """Does a training file hold what a model will be tested on? Asked of any two files, whatever made them.
 
-The data gate keeps leaks out of a version. A model may have been trained on another version, though, before a row
+The data step keeps leaks out of a version. A model may have been trained on another version, though, before a row
 became a test row, and then its score says nothing: so it is looked for once more, by what the rows ask.
 """
 

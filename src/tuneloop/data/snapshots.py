@@ -3,7 +3,9 @@
 `<workspace>/data/<version>/` holds {train,validation,test}.parquet (id, cluster, record as JSON), private.parquet where
 the recipe has a private test set (readable by the owner alone, as all of the folder is), quarantine.jsonl
 (what was set aside, with the raw row, readable by the owner alone), manifest.json (counts, sources, checks; no text
-but masked examples) and report.html. Why folders and no table format: docs/adr/0001-data-versions.md.
+but masked examples), and report.html, which is drawn afterwards.
+
+Why folders and no table format: docs/adr/0001-data-versions.md.
 """
 
 from __future__ import annotations
@@ -30,6 +32,8 @@ log = logging.getLogger(__name__)
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 """What every version has. Which ones a version has: `splits_in`."""
 PRIVATE: Split = "private"
+PAGE = "report.html"
+"""Drawn from the manifest of a finished version (`tuneloop.reports.data.page`), so it may be missing."""
 COLUMNS = {"id": "string", "cluster": "string", "record": "string (JSON)"}
 VERSION_DIGITS = 12
 ROW_GROUP = 5000
@@ -44,14 +48,14 @@ def write_snapshot(
     rows: Iterable[Row],
     quarantine: Iterable[Rejection],
     config: Mapping[str, Any],
-    describe: Callable[[str, DataManifest | None], tuple[DataManifest, str]],
+    describe: Callable[[str, DataManifest | None], DataManifest],
 ) -> Path:
     """Write a data version and return its folder; a version that is there already is not written again.
 
     Equal rows in equal splits under an equal configuration have an equal version. `describe` is given the version, and
-    what is known of it where it was made before; it returns the manifest and the report's HTML. A kill at any moment
-    leaves no half-written version. Quarantine, manifest and report are not part of the content: when only they differ
-    (a broken line more in the file), they are replaced, one file at a time.
+    what is known of it where it was made before; it returns the manifest. A kill at any moment leaves no half-written
+    version. Quarantine and manifest are not part of the content: when only they differ (a broken line more in the
+    file), they are replaced, one file at a time, and a report of the old manifest goes.
     """
     parent = workspace / "data"
     parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -61,9 +65,8 @@ def write_snapshot(
         version = content_hash([_write_rows(partial, rows), config])[:VERSION_DIGITS]
         folder = parent / version
         write_quarantine(partial / "quarantine.jsonl", quarantine)
-        manifest, page = describe(version, _known(folder))
+        manifest = describe(version, _known(folder))
         atomic_write(partial / "manifest.json", manifest.model_dump_json(indent=2))
-        atomic_write(partial / "report.html", page, errors="surrogatepass")
         for file in (*partial.glob("*.parquet"), partial):
             force_to_disk(file)
         _move(partial, folder)
@@ -235,6 +238,7 @@ def _move(partial: Path, folder: Path) -> None:
     except OSError:
         if not folder.is_dir():
             raise
-        for name in ("quarantine.jsonl", "report.html", "manifest.json"):  # the manifest last: it is what is looked for
+        (folder / PAGE).unlink(missing_ok=True)  # before the manifest: a kill must not leave the page of another one
+        for name in ("quarantine.jsonl", "manifest.json"):  # the manifest last: it is what is looked for
             (partial / name).replace(folder / name)
         force_to_disk(folder)

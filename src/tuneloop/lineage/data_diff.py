@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from tuneloop.data.snapshots import splits_in, stream_rows
 from tuneloop.records import Record, content_hash
 from tuneloop.registry.environment import HARMLESS
 from tuneloop.results import DataManifest, DataReport, Round
@@ -206,6 +208,11 @@ def content_of(record: Record) -> str:
     """A hash of what is learned from a row. Where it stands in its file is left out: a line inserted above it changes
     no row."""
     return content_hash([[(m.role, m.content) for m in record.messages], record.rejected])[:HASH_DIGITS]
+
+
+def contents_of_version(folder: Path) -> dict[str, dict[str, str]]:
+    """Return what the rows of each split of a data version hold, as hashes."""
+    return {split: contents(stream_rows(folder / f"{split}.parquet")) for split in splits_in(folder)}
 
 
 def contents(rows: Iterable[Record]) -> dict[str, str]:

@@ -49,7 +49,7 @@ def _rows(files: Iterable[Path]) -> Iterable[Mapping[str, Any]]:
 
 
 BLOCKED = "blocked-"
-"""How the files of rows begin that were refused as a whole, see `expectations.data_gate`."""
+"""How the files of rows begin that were refused as a whole, see `tuneloop.workflows.prepare_data`."""
 
 
 class Trace(Part):

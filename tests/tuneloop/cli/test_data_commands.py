@@ -39,7 +39,7 @@ def make(workspace):
 
     def write(rows, *, quarantine=(), **manifest):
         def describe(version, _):
-            return make_manifest(version, **manifest), "<!doctype html>"
+            return make_manifest(version, **manifest)
 
         texts = [(split, r.id, "cluster-1", json.dumps(r.to_json())) for split, r in rows]
         return write_snapshot(workspace, rows=texts, quarantine=quarantine, config={}, describe=describe).name
@@ -136,12 +136,15 @@ def test_raw_rows_are_only_shown_when_asked_for_and_with_a_warning(tuneloop, mak
     assert tuneloop("show", "--raw").exit_code != 0
 
 
-def test_the_page_is_named_by_its_path(tuneloop, make, workspace):
+def test_the_page_is_named_by_its_path_and_written_where_it_is_missing(tuneloop, make, workspace):
     version = make([("train", record("a"))])
     page = workspace / "data" / version / "report.html"
+    assert not page.exists()
     assert tuneloop("show", "--page").output.strip() == str(page)
-    page.unlink()
-    assert "there is no report" in tuneloop("show", "--page").output
+    assert version in page.read_text()
+    page.write_text("as it was")
+    assert tuneloop("show", "--page").output.strip() == str(page)
+    assert page.read_text() == "as it was"
 
 
 def test_a_kept_row_tells_where_it_came_from_and_who_reviewed_it(tuneloop, make):

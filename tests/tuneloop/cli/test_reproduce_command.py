@@ -86,8 +86,8 @@ def train_round(root: Path, workspace: Path, recipe: Recipe, base: Path) -> Roun
 def write_version(workspace: Path) -> str:
     config = {"data": {"sources": []}, "max_tokens": 128}
 
-    def describe(version: str, _: Any) -> tuple[Any, str]:
-        return make_manifest(version, config=config, rows={"train": 16, "validation": 4, "test": 0}), "<!doctype html>"
+    def describe(version: str, _: Any) -> Any:
+        return make_manifest(version, config=config, rows={"train": 16, "validation": 4, "test": 0})
 
     rows = [("train" if n < 16 else "validation", row(n)) for n in range(20)]
     texts = [(split, r.id, f"cluster-{r.id}", json.dumps(r.to_json(), ensure_ascii=False)) for split, r in rows]

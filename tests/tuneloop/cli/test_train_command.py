@@ -62,11 +62,9 @@ def tuneloop(tmp_path: Path, base: Path) -> TuneLoop:
 
 @pytest.fixture
 def version(tmp_path: Path) -> str:
-    def describe(version: str, _: Any) -> tuple[Any, str]:
+    def describe(version: str, _: Any) -> Any:
         counts = {"train": 8, "validation": 2, "test": 0}
-        return make_manifest(
-            version, rows=counts, lengths={"train": [20, 30, 40], "validation": [20]}
-        ), "<!doctype html>"
+        return make_manifest(version, rows=counts, lengths={"train": [20, 30, 40], "validation": [20]})
 
     rows = [("train" if n < 8 else "validation", row(n)) for n in range(10)]
     texts = [(split, r.id, "cluster", json.dumps(r.to_json())) for split, r in rows]

@@ -1,122 +1,114 @@
 from __future__ import annotations
 
-import json
+import subprocess
+import sys
 from pathlib import Path
+from typing import Literal, get_args
 
 import pytest
 import typer
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
-from tuneloop.cli.validate_command import project_of, register, run_check
+from tuneloop.cli import validate_command
+from tuneloop.cli.validate_command import register
+from tuneloop.cli.wiring import VALIDATOR, project_root
 from tuneloop.errors import ServiceError
+from tuneloop.recipes import Checks, Cleaning, Source
+from tuneloop.settings import Settings
 
-PROGRAM = """
-import json, os, sys
-print(json.dumps([sys.argv[1:], os.getcwd(), os.environ["TUNELOOP_ROOT"]]))
-sys.exit(int(sys.argv[1]) if sys.argv[1].isdigit() else 0)
-"""
+HEAVY = ("pandas", "numpy", "great_expectations", "spacy", "torch", "expectations", "tuneloop.data", "tuneloop.recipes")
 
 
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    """A project whose expectations only repeat what they were told."""
-    folder = tmp_path / "project" / "expectations" / "alone"
-    folder.mkdir(parents=True)
-    (folder.parent / "__init__.py").touch()
-    (folder / "__init__.py").touch()
-    (folder / "__main__.py").write_text(PROGRAM)
-    return tmp_path / "project"
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("TUNELOOP_ROOT", raising=False)
+    return tmp_path
 
 
-@pytest.fixture
-def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path / "elsewhere"
-    folder.mkdir()
-    monkeypatch.chdir(folder)
+def invoke(*arguments: str) -> Result:
+    app = typer.Typer()
+    register(app)
+    app.callback()(lambda: None)
+    return CliRunner().invoke(app, ["validate", *arguments])
+
+
+def with_expectations(folder: Path) -> Path:
+    (folder / "expectations").mkdir(parents=True)
+    (folder / "expectations" / "validating.py").touch()
     return folder
 
 
-def invoke(*arguments: str) -> int:
-    app = typer.Typer()
-    register(app)
-    app.callback()(lambda: None)
-    return CliRunner().invoke(app, ["validate", *arguments]).exit_code
+def test_a_file_that_is_not_there_is_no_finding() -> None:
+    result = invoke("rows.jsonl")
+
+    assert (result.exit_code, result.stderr) == (2, "error: there is no file rows.jsonl\n")
 
 
-def test_arguments_are_passed_on_and_paths_start_where_the_user_stands(
-    root: Path, elsewhere: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    assert run_check(["rows.jsonl", "--json", "--column", "prompt=text"], root=root) == 0
+def test_a_wrong_path_is_told_before_anything_heavy_is_imported() -> None:
+    program = (
+        "import sys\n"
+        "from tuneloop.cli.app import app\n"
+        "try: app(['validate', 'rows.jsonl'])\n"
+        f"finally: print([m for m in {HEAVY} if m in sys.modules], file=sys.stdout)\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
 
-    told = [["rows.jsonl", "--json", "--column", "prompt=text"], str(elsewhere), str(root)]
-    assert json.loads(capfd.readouterr().out) == told
-
-
-@pytest.mark.parametrize("code", [0, 1, 2])
-def test_the_exit_code_is_passed_on(root: Path, code: int) -> None:
-    assert run_check([str(code)], root=root) == code
-
-
-def test_a_folder_of_the_same_name_does_not_win_over_the_projects(root: Path, elsewhere: Path) -> None:
-    (elsewhere / "expectations" / "alone").mkdir(parents=True)
-    (elsewhere / "expectations" / "__init__.py").touch()
-
-    assert run_check(["1"], root=root) == 1
+    assert (ended.returncode, ended.stderr) == (2, "error: there is no file rows.jsonl\n")
+    assert ended.stdout == "[]\n"
 
 
-def test_without_a_project_the_message_says_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(ServiceError, match="set TUNELOOP_ROOT"):
-        run_check([], root=tmp_path)
-
-
-def test_the_command_passes_on_options_it_does_not_know(
-    root: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("TUNELOOP_ROOT", str(root))
-
-    assert invoke("1", "--help", "--fail-on", "warn", "--fail-on=block") == 1
-    assert json.loads(capfd.readouterr().out)[0] == ["1", "--help", "--fail-on", "warn", "--fail-on=block"]
-
-
-def test_outside_a_project_the_checkout_that_is_installed_is_used(root: Path, tmp_path: Path) -> None:
-    assert project_of(root) == root
-    assert (project_of(tmp_path) / "expectations" / "alone").is_dir()
-
-
-def test_a_file_that_is_not_there_is_no_finding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-
-    assert invoke("rows.jsonl") == 2
-
-
+@pytest.mark.parametrize(
+    "make", [lambda f: (f / "bad.json").write_text("[" * 1000), lambda f: (f / "bad.json").mkdir()]
+)
 def test_what_cannot_be_read_is_told_before_the_check_is_started(
-    root: Path, elsewhere: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    make: typer.models.CommandFunctionType, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("TUNELOOP_ROOT", str(root))
-    (elsewhere / "bad.json").write_text("[" * 1000)
+    monkeypatch.setattr(validate_command, "_check", None)
+    make(folder)
 
-    assert invoke("bad.json") == 2
-    assert capfd.readouterr().out == ""
+    result = invoke("bad.json")
 
-
-def test_a_file_that_an_option_names_is_the_options_own_business(
-    root: Path, elsewhere: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("TUNELOOP_ROOT", str(root))
-    (elsewhere / "bad.json").write_text("[" * 1000)
-
-    assert invoke("0", "--clean-out", "bad.json", "--report", "/dev/null") == 0
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "bad.json" in result.stderr
 
 
-def test_a_check_that_was_killed_names_the_file_and_the_signal(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TUNELOOP_ROOT", str(root))
-    (root / "expectations/alone/__main__.py").write_text("import os; os.kill(os.getpid(), 9)")
-    (root / "a.jsonl").write_text('{"prompt": "a", "completion": "b"}\n')
-    app = typer.Typer()
-    register(app)
-    app.callback()(lambda: None)
+def test_a_file_that_an_option_names_is_the_options_own_business(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(validate_command, "_check", lambda *_, **__: 0)
+    (folder / "bad.json").write_text("[" * 1000)
+    (folder / "rows.jsonl").write_text('{"prompt": "a", "completion": "b"}\n')
 
-    ended = CliRunner().invoke(app, ["validate", str(root / "a.jsonl")])
+    assert invoke("rows.jsonl", "--clean-out", "bad.json", "--report", "/dev/null").exit_code == 0
 
-    assert ended.exit_code == 2
-    assert f"the check of {root / 'a.jsonl'} was ended by SIGKILL" in ended.output
+
+def test_the_settings_root_is_where_expectations_are_looked_for_first(folder: Path) -> None:
+    assert project_root(Settings(root=with_expectations(folder / "project"))) == folder / "project"
+
+
+def test_outside_a_project_the_checkout_that_is_installed_is_used(folder: Path) -> None:
+    (folder / "expectations").mkdir()  # that of another program
+
+    assert (project_root(Settings()) / "expectations" / "data_docs.py").is_file()
+
+
+def test_without_a_project_the_message_says_what_to_do(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tuneloop.__file__", str(folder / "site-packages" / "tuneloop" / "__init__.py"))
+
+    with pytest.raises(ServiceError, match=r"no expectations/validating\.py in .*set TUNELOOP_ROOT"):
+        project_root(Settings())
+
+
+def test_the_validator_is_the_module_that_the_project_has(folder: Path) -> None:
+    module = Path(*VALIDATOR.split(".")).with_suffix(".py")
+
+    assert "class SuiteValidator" in (project_root(Settings()) / module).read_text()
+
+
+def test_the_choices_are_those_of_recipes() -> None:
+    def choices(model: type[Checks | Source], name: str) -> tuple[str, ...]:
+        return get_args(model.model_fields[name].annotation)
+
+    assert tuple(validate_command.Cleaning) == get_args(Cleaning)
+    assert get_args(validate_command.Format) == choices(Source, "format")
+    assert get_args(validate_command.Policy) == choices(Checks, "pii_policy")
+    assert validate_command.Suite == Literal["sft", "preference", "feedback", "traffic"]

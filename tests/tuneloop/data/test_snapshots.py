@@ -12,6 +12,7 @@ import pytest
 
 from tests.tuneloop.data.rows import a_record
 from tuneloop.data.snapshots import (
+    PAGE,
     Row,
     find_manifest,
     list_manifests,
@@ -77,7 +78,7 @@ def write(
         rows=rows,
         quarantine=quarantine,
         config={"salt": salt},
-        describe=lambda version, before: (manifest_of(version, **{**about, **first(before)}), "<p>page</p>"),
+        describe=lambda version, before: manifest_of(version, **{**about, **first(before)}),
     )
 
 
@@ -89,7 +90,6 @@ def test_what_is_written_is_read_again(tmp_path: Path) -> None:
     assert load_clusters(folder / "test.parquet") == {"b": "c2"}
     assert list(read_quarantine(folder)) == [BAD]
     assert load_manifest(folder).version == folder.name
-    assert (folder / "report.html").read_text() == "<p>page</p>"
 
 
 def test_equal_content_is_one_version_and_is_not_written_twice(tmp_path: Path) -> None:
@@ -115,8 +115,10 @@ def test_other_rows_splits_clusters_or_settings_are_another_version(tmp_path: Pa
 
 def test_another_broken_line_is_the_same_version_with_a_newer_quarantine(tmp_path: Path) -> None:
     folder = write(tmp_path, created_at="first", rows_in=3)
+    (folder / PAGE).write_text("<p>drawn from the first manifest</p>")
 
     assert write(tmp_path, quarantine=[BAD, BAD], created_at="second", rows_in=4) == folder
+    assert not (folder / PAGE).exists()
     assert len(list(read_quarantine(folder))) == 2
     assert (load_manifest(folder).rows_in, load_manifest(folder).created_at) == (4, "first")
 

@@ -36,8 +36,8 @@ def synthetic(of: str) -> Record:
 def write_version(
     workspace: Path, rows: Sequence[tuple[str, Record]], quarantine: Iterable[Rejection] = (), /, **manifest: Any
 ) -> str:
-    def describe(version: str, _: Any) -> tuple[Any, str]:
-        return make_manifest(version, **{"config": {}} | manifest), "<!doctype html>"
+    def describe(version: str, _: Any) -> Any:
+        return make_manifest(version, **{"config": {}} | manifest)
 
     texts: Any = [(split, r.id, "cluster-1", json.dumps(r.to_json(), ensure_ascii=False)) for split, r in rows]
     return write_snapshot(workspace, rows=texts, quarantine=quarantine, config={}, describe=describe).name

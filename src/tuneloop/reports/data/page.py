@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import yaml
 
 from tuneloop.data.rejection_reasons import in_words, meaning
-from tuneloop.lineage.data_diff import DataDiff, change_rows, manifest_changes, split_changes
+from tuneloop.data.snapshots import PAGE, list_manifests
+from tuneloop.files import atomic_write
+from tuneloop.lineage.data_diff import (
+    DataDiff,
+    change_rows,
+    contents_of_version,
+    diff,
+    manifest_changes,
+    split_changes,
+)
 from tuneloop.reports.data import tables
 from tuneloop.reports.data.plots import draw_funnel, draw_lengths, draw_slices
 from tuneloop.reports.figures import data_uri
@@ -24,8 +34,28 @@ CAPTIONS = {
 CHANGES_SHOWN = 20
 
 
-def render_data_page(manifest: DataManifest, parent: DataManifest | None, diff: DataDiff | None = None) -> str:
-    """The page as text. `diff` adds the rows that came and went since the parent, which manifests alone do not know.
+def find_data_page(workspace: Path, manifest: DataManifest) -> Path:
+    """Return where the page of a data version is; where a kill came before it was written, it is written now."""
+    page = workspace / "data" / manifest.version / PAGE
+    return page if page.is_file() else write_data_page(workspace, manifest)
+
+
+def write_data_page(workspace: Path, manifest: DataManifest) -> Path:
+    """Write the page of a data version into its folder, with what became of every row since the parent."""
+    known = list_manifests(workspace, manifest.recipe)
+    parent = next((m for m in known if m.version in manifest.parents), None)
+    changes = None
+    if parent is not None:
+        before, now = (contents_of_version(workspace / "data" / m.version) for m in (parent, manifest))
+        changes = diff(parent, manifest, before, now)
+    page = workspace / "data" / manifest.version / PAGE
+    text = render_data_page(manifest, parent, changes)
+    atomic_write(page, text, errors="replace")
+    return page
+
+
+def render_data_page(manifest: DataManifest, parent: DataManifest | None, changes: DataDiff | None = None) -> str:
+    """Return the page as text. `changes` adds the rows that came and went since the parent, which no manifest knows.
 
     Everything that comes from the data is escaped.
     """
@@ -38,11 +68,11 @@ def render_data_page(manifest: DataManifest, parent: DataManifest | None, diff: 
     text = environment.get_template("data_report.html.j2").render(
         m=manifest,
         parent=parent,
-        diff=diff,
+        diff=changes,
         **_findings(manifest),
         **_contents(manifest),
         since=_since(parent, manifest) if parent else {},
-        row_changes=split_changes(diff) if diff else [],
+        row_changes=split_changes(changes) if changes else [],
     )
     return text.lstrip()
 

@@ -13,11 +13,11 @@ from typing import Any
 
 import pandas as pd
 
-from expectations.data_gate import prepare_data
+from expectations.validating import SuiteValidator
 from tasks.data import feedback_sources
-from tests.expectations.counting import WordCounter
 from tests.tuneloop.adapters.file_backend.filling import fill
 from tests.tuneloop.reports.examples import make_round
+from tests.tuneloop.workflows.prepare_data.counting import WordCounter
 from tuneloop.adapters.file_backend import FileDesk
 from tuneloop.drift.traffic import TrafficRow, append, read_since
 from tuneloop.errors import DataError
@@ -35,6 +35,7 @@ from tuneloop.results import DataReport
 from tuneloop.review.collecting import collect
 from tuneloop.review.review_sets import ReviewSet, ReviewSets
 from tuneloop.workflows.collect_feedback import accept_answers
+from tuneloop.workflows.prepare_data import prepare_data
 
 MARKERS = {
     "prompt": "Kumquat-Brücke one",
@@ -93,7 +94,12 @@ def turn(role: str, content: str) -> dict[str, str]:
 def prepare(root: Path, recipe: Recipe | None = None) -> DataReport:
     recipe = recipe or recipe_of(root)
     return prepare_data(
-        recipe, root=root, workspace=root / "ws", counter=WordCounter(), feedback=feedback_sources(recipe)
+        recipe,
+        validator=SuiteValidator(),
+        root=root,
+        workspace=root / "ws",
+        counter=WordCounter(),
+        feedback=feedback_sources(recipe),
     )
 
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import time
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import tuneloop
-from expectations.examining import PRIVATE, SET_ASIDE, TRAIN, Examined
-from expectations.validating import Finding
 from tuneloop.data.fingerprints import fingerprint
 from tuneloop.data.masking import shown
 from tuneloop.data.relations import question
@@ -19,9 +17,10 @@ from tuneloop.data.slices import SliceAudit
 from tuneloop.data.snapshots import COLUMNS
 from tuneloop.data.splitting import position
 from tuneloop.data.staging import record_of
-from tuneloop.ports import TokenCounter
+from tuneloop.ports import Finding, TokenCounter
 from tuneloop.records import Record
 from tuneloop.results import Check, Cluster, DataManifest, Example, Origin
+from tuneloop.workflows.prepare_data.examined import PRIVATE, QUARANTINED, TRAIN, Examined
 
 EXAMPLES = 3
 CLUSTERS = 10
@@ -32,11 +31,10 @@ LENGTH_SAMPLE = 2000
 
 def config_of(found: Examined) -> dict[str, Any]:
     """What, besides the rows themselves, makes a data version another one."""
-    feedback = found.sources[len(found.recipe.data.sources) :]
     return {
         "data": _without_new_defaults(found.recipe.data.model_dump(mode="json")),
         "max_tokens": found.recipe.model.max_tokens,
-        "feedback": [s.name for s in feedback],
+        "feedback": found.feedback,
     }
 
 
@@ -58,7 +56,6 @@ def describe(
 ) -> DataManifest:
     """Everything that is known of the rows, without any text but masked examples."""
     seen = _Seen(found)
-    feedback = {s.name for s in found.sources[len(found.recipe.data.sources) :]}
     return DataManifest(
         version=version,
         recipe=found.recipe.name,
@@ -69,7 +66,7 @@ def describe(
         config=config_of(found),
         columns=COLUMNS,
         sources=list(_origins(found, root, workspace)),
-        review_rows=sum(n for name, n in found.rows_in.items() if name in feedback),
+        review_rows=sum(found.rows_in[name] for name in found.feedback),
         rows_in=found.rows_in.total(),
         rows_quarantined=found.reasons.total(),
         rows_unused=found.rows_unused,
@@ -77,7 +74,7 @@ def describe(
         rows={s: found.count(s) for s in found.splits},
         reasons=dict(found.reasons.most_common()),
         steps=found.steps,
-        checks=[_check(suite, finding, seen.examples) for suite, finding in found.findings],
+        checks=[check_of(r.suite.name, f, seen.of(f)) for r in found.runs for f in r.findings],
         clusters=[_cluster(kept, gone, seen.examples) for kept, gone in found.near_copies[:CLUSTERS]],
         lengths=seen.lengths(counter) if counter else {},
         slices=seen.audit.slices(),
@@ -88,7 +85,7 @@ def describe(
 class _Seen:
     """One walk over all rows: the examples that will be shown, the audit of slices, a sample for lengths.
 
-    Of private rows only lengths are taken: neither they nor what was set aside as too like them is ever an example.
+    Of private rows only lengths are taken: neither they nor what was quarantined as too like them is ever an example.
     """
 
     def __init__(self, found: Examined) -> None:
@@ -100,30 +97,34 @@ class _Seen:
         shares = {p: LENGTH_SAMPLE / max(int((found.places == p).sum()), 1) for p in range(PRIVATE + 1)}
         for place, text in zip(found.places, found.staging.texts(), strict=True):
             record = record_of(text)
-            if place in {TRAIN, SET_ASIDE} and record.id not in found.private_ids:
+            if place in {TRAIN, QUARANTINED} and record.id not in found.private_ids:
                 self.audit.add(record, kept=place == TRAIN)
             if place <= PRIVATE and position(record.id, salt) < shares[place]:
                 self.sampled[found.splits[place]].append(record)
             if record.id in wanted:
                 self.examples[record.id] = _example(record)
 
+    def of(self, finding: Finding) -> Iterator[Example]:
+        return (self.examples[i] for i in finding.row_ids[:EXAMPLES] if i in self.examples)
+
     def lengths(self, counter: TokenCounter) -> dict[str, list[int]]:
         return {split: counter.count(records) for split, records in self.sampled.items()}
 
 
 def _wanted(found: Examined) -> Iterator[str]:
-    for _, finding in found.findings:
-        yield from finding.row_ids[:EXAMPLES]
+    for run in found.runs:
+        for finding in run.findings:
+            yield from finding.row_ids[:EXAMPLES]
     for kept, gone in found.near_copies[:CLUSTERS]:
         yield kept
         yield from gone[:CLUSTER_ROWS]
 
 
 def _never_shown(found: Examined) -> Iterator[str]:
-    """Private rows, and those that were set aside because of one: what they say, it says."""
+    """Private rows, and those that were quarantined because of one: what they say, it says."""
     yield from found.private_ids
-    for index, departure in found.departures.items():
-        if departure.related in found.private_ids:
+    for index, why in found.quarantined.items():
+        if why.related in found.private_ids:
             yield found.ids[index]
 
 
@@ -131,7 +132,8 @@ def _example(record: Record) -> Example:
     return Example(id=shown(record.id), source=record.source, line=record.line, text=shown(question(record)))
 
 
-def _check(suite: str, finding: Finding, examples: Mapping[str, Example]) -> Check:
+def check_of(suite: str, finding: Finding, examples: Iterable[Example]) -> Check:
+    """Return a finding as manifests hold it, with the first few of its masked examples."""
     return Check(
         suite=suite,
         expectation=finding.expectation,
@@ -140,7 +142,7 @@ def _check(suite: str, finding: Finding, examples: Mapping[str, Example]) -> Che
         severity=finding.severity,
         success=finding.success,
         count=finding.count,
-        examples=[examples[i] for i in finding.row_ids[:EXAMPLES] if i in examples],
+        examples=list(islice(examples, EXAMPLES)),
     )
 
 
@@ -171,7 +173,3 @@ def _commit(root: Path) -> str | None:
     except OSError:
         return None
     return asked.stdout.strip() or None if asked.returncode == 0 else None
-
-
-def counted(reasons: Mapping[str, int]) -> str:
-    return ", ".join(f"{reason} {n}" for reason, n in Counter(reasons).most_common()) or "none"

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
+from typer.testing import CliRunner, Result
 
-from expectations.alone.command import main
-from expectations.alone.options import parse
 from tests.expectations.test_feedback_suite import ANSWER
 from tests.expectations.test_traffic_suite import ROW
 from tests.tiny_models import make_tiny_tokenizer
+from tuneloop.cli.validate_command import register
 from tuneloop.review.review_sets import AskedLedger
 
 pytestmark = pytest.mark.integration
@@ -36,13 +37,20 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+def invoke(*arguments: str) -> Result:
+    app = typer.Typer()
+    register(app)
+    app.callback()(lambda: None)
+    return CliRunner().invoke(app, ["validate", *arguments])
+
+
 @pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
+def run() -> Run:
     """Exit code and JSON of a check without spaCy, which other tests load."""
 
     def checked(*arguments: str) -> tuple[int, dict[str, Any]]:
-        code = main([*arguments, "--json", "--no-names"])
-        return code, json.loads(capsys.readouterr().out)
+        result = invoke(*arguments, "--json", "--no-names")
+        return result.exit_code, json.loads(result.stdout)
 
     return checked
 
@@ -111,23 +119,23 @@ def test_a_warning_is_too_much_only_where_the_caller_says_so(run: Run) -> None:
         ["rows.jsonl", "--report", "no/such/folder/page.html"],
     ],
 )
-def test_what_cannot_be_used_ends_with_2_and_a_message(
-    arguments: list[str], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_what_cannot_be_used_ends_with_2_and_a_message(arguments: list[str]) -> None:
     write("rows.jsonl", *SOUND)
     write("rows.txt", *SOUND)
 
-    assert main([*arguments, "--no-names"]) == 2
-    assert capsys.readouterr().err.startswith("error: ")
+    result = invoke(*arguments, "--no-names")
+
+    assert result.exit_code == 2
+    assert result.stderr.startswith("error: ")
 
 
 @pytest.mark.parametrize(
-    "arguments", [[], ["f", "--suite", "odd"], ["f", "--column", "prompt"], ["f", "--fail", "warn"]]
+    "arguments", [[], ["f.jsonl", "--suite", "odd"], ["f.jsonl", "--column", "prompt"], ["f.jsonl", "--fail", "warn"]]
 )
 def test_a_command_line_that_makes_no_sense_ends_with_2(arguments: list[str]) -> None:
-    with pytest.raises(SystemExit) as ended:
-        parse(arguments)
-    assert ended.value.code == 2
+    write("f.jsonl", *SOUND)
+
+    assert invoke(*arguments).exit_code == 2
 
 
 def test_columns_by_other_names_and_other_formats_are_read(run: Run) -> None:
@@ -232,10 +240,9 @@ def test_report_and_pages_hold_no_personal_data(run: Run) -> None:
     assert "<html" in Path("page.html").read_text()
 
 
-def test_the_table_says_in_words_what_and_where(capsys: pytest.CaptureFixture[str]) -> None:
-    main([write("rows.jsonl", *SOUND, FLAWED), "--no-names"])
+def test_the_table_says_in_words_what_and_where() -> None:
+    said = " ".join(invoke(write("rows.jsonl", *SOUND, FLAWED), "--no-names").stdout.split())
 
-    said = " ".join(capsys.readouterr().out.split())
     assert "7 rows: 6 pass, 1 would be set aside." in said
     assert "quarantine 1 personal_data pii_kinds The row holds personal data or a secret. rows:7" in said
     assert "jo.smith" not in said
@@ -279,6 +286,8 @@ def test_traffic_is_checked_and_written_again(run: Run) -> None:
     assert "<html" in Path("p.html").read_text()
 
 
-def test_an_empty_file_cannot_be_used(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main([write("rows.jsonl"), "--no-names"]) == 2
-    assert "no rows" in capsys.readouterr().err
+def test_an_empty_file_cannot_be_used() -> None:
+    result = invoke(write("rows.jsonl"), "--no-names")
+
+    assert result.exit_code == 2
+    assert "no rows" in result.stderr

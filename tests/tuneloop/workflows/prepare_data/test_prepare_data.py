@@ -10,12 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from expectations.data_gate import prepare_data
-from tests.expectations.counting import WordCounter
+from expectations.validating import SuiteValidator
+from tests.tuneloop.workflows.prepare_data.counting import WordCounter
 from tuneloop.data.snapshots import load_manifest, load_rows
 from tuneloop.errors import DataError
 from tuneloop.recipes import Checks, Data, Model, Recipe, Source
 from tuneloop.results import DataReport
+from tuneloop.workflows.prepare_data import prepare_data
 
 pytestmark = pytest.mark.integration
 
@@ -49,7 +50,12 @@ def write(path: Path, rows: list[Any]) -> None:
 
 def prepare(folder: Path, recipe: Recipe | None = None, feedback: tuple[Source, ...] = ()) -> DataReport:
     return prepare_data(
-        recipe or a_recipe(), root=folder, workspace=folder / "ws", counter=WordCounter(), feedback=feedback
+        recipe or a_recipe(),
+        validator=SuiteValidator(),
+        root=folder,
+        workspace=folder / "ws",
+        counter=WordCounter(),
+        feedback=feedback,
     )
 
 

@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 import examples.support_desk
-from expectations.data_gate import prepare_data
-from tests.expectations.counting import WordCounter
+from expectations.validating import SuiteValidator
+from tests.tuneloop.workflows.prepare_data.counting import WordCounter
 from tuneloop.recipes import AnswerFormat, Data, Model, Recipe, Source
 from tuneloop.results import DataReport
+from tuneloop.workflows.prepare_data import prepare_data
 
 pytestmark = pytest.mark.integration
 
@@ -56,7 +57,9 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> DataReport:
     )
     sources = (Source(name="desk", path="train.jsonl"), Source(name="held-out", path="heldout.jsonl", held_out=True))
     recipe = Recipe(name="desk", model=Model(base="none"), data=Data(sources=sources, answer=answer))
-    return prepare_data(recipe, root=DESK, workspace=tmp_path_factory.mktemp("ws"), counter=WordCounter())
+    return prepare_data(
+        recipe, validator=SuiteValidator(), root=DESK, workspace=tmp_path_factory.mktemp("ws"), counter=WordCounter()
+    )
 
 
 @pytest.fixture(scope="module")

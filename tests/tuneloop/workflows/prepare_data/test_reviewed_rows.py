@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from expectations.data_gate import prepare_data
+from expectations.validating import SuiteValidator
 from tasks.data import feedback_sources
-from tests.expectations.counting import WordCounter
-from tests.expectations.test_data_gate import CHECKS, a_recipe, is_balanced, sound_rows, write
+from tests.tuneloop.workflows.prepare_data.counting import WordCounter
+from tests.tuneloop.workflows.prepare_data.test_prepare_data import CHECKS, a_recipe, is_balanced, sound_rows, write
 from tuneloop.data.snapshots import load_rows
 from tuneloop.ports import ReviewAnswer
 from tuneloop.recipes import AnswerFormat, Recipe, Training
@@ -20,6 +20,7 @@ from tuneloop.records import Record
 from tuneloop.results import DataReport
 from tuneloop.review.collecting import collect
 from tuneloop.workflows.collect_feedback import accept_answers
+from tuneloop.workflows.prepare_data import prepare_data
 
 pytestmark = pytest.mark.integration
 
@@ -63,6 +64,7 @@ def made(folder: Path, mode: str, answers: list[ReviewAnswer], **data: Any) -> D
     accept_answers([], folder=feedback, checks=recipe.data.checks, key=b"k" * 32)
     return prepare_data(
         recipe,
+        validator=SuiteValidator(),
         root=folder,
         workspace=folder / "ws",
         counter=WordCounter(),
@@ -182,7 +184,12 @@ def test_for_kto_a_bad_answer_may_have_a_bad_form_and_contradict_the_good_one(tm
     collect(answers, folder=tmp_path / "ws" / "feedback" / "shop")
     recipe = a_mode("kto", answer=AnswerFormat(kind="json", labels={"team": ("bills", "parcels")}))
     report = prepare_data(
-        recipe, root=tmp_path, workspace=tmp_path / "ws", counter=WordCounter(), feedback=feedback_sources(recipe)
+        recipe,
+        validator=SuiteValidator(),
+        root=tmp_path,
+        workspace=tmp_path / "ws",
+        counter=WordCounter(),
+        feedback=feedback_sources(recipe),
     )
 
     assert {name.removeprefix("review/shop-round-1/") for name in people_in(report)} == {

@@ -10,14 +10,24 @@ from typing import Any
 import pytest
 import yaml
 
-from expectations.describing import config_of
-from expectations.examining import examine
-from tests.expectations.test_data_gate import CHECKS, TOPICS, a_recipe, ids, is_balanced, prepare, sound_rows, write
+from expectations.validating import SuiteValidator
+from tests.tuneloop.workflows.prepare_data.test_prepare_data import (
+    CHECKS,
+    TOPICS,
+    a_recipe,
+    ids,
+    is_balanced,
+    prepare,
+    sound_rows,
+    write,
+)
 from tuneloop.data.leaks import leaked_rows
 from tuneloop.data.snapshots import load_manifest, load_rows, splits_in
 from tuneloop.errors import DataError
 from tuneloop.recipes import Augmentation, Source
 from tuneloop.results import DataReport
+from tuneloop.workflows.prepare_data import examine
+from tuneloop.workflows.prepare_data.manifest import config_of
 
 pytestmark = pytest.mark.integration
 
@@ -106,7 +116,9 @@ def test_rows_are_never_grown_from_private_ones(tmp_path: Path) -> None:
     write(tmp_path / "pool.jsonl", sound_rows(40))
     write(tmp_path / "vault.jsonl", private_rows())
 
-    with examine(recipe, root=tmp_path, workspace=tmp_path / "ws", embedder=Flat()) as found:
+    with examine(
+        recipe, validator=SuiteValidator(), root=tmp_path, workspace=tmp_path / "ws", embedder=Flat()
+    ) as found:
         origins = {str(r.extra["synthetic"]["of"]) for r in found.synthetic}
         assert origins
         assert origins <= {i for i, p in zip(found.ids, found.places, strict=True) if p == 0}
@@ -125,7 +137,9 @@ def test_no_synthetic_row_is_a_copy_of_a_private_one(tmp_path: Path) -> None:
         recipe = a_recipe(
             *sources, augmentation=grown, checks=CHECKS.model_copy(update={"near_duplicate_jaccard": 0.9})
         )
-        with examine(recipe, root=tmp_path, workspace=tmp_path / "ws", embedder=Flat()) as found:
+        with examine(
+            recipe, validator=SuiteValidator(), root=tmp_path, workspace=tmp_path / "ws", embedder=Flat()
+        ) as found:
             return {r.prompt for r in found.synthetic}
 
     assert SECRET in prompts(POOL)
@@ -152,7 +166,7 @@ def test_a_recipe_without_a_private_source_is_what_it_was(tmp_path: Path) -> Non
     assert not (Path(report.folder) / "private.parquet").exists()
     assert splits_in(Path(report.folder)) == ["train", "validation", "test"]
     assert set(load_manifest(Path(report.folder)).rows) == {"train", "validation", "test"}
-    with examine(a_recipe(), root=tmp_path, workspace=tmp_path / "ws") as found:
+    with examine(a_recipe(), validator=SuiteValidator(), root=tmp_path, workspace=tmp_path / "ws") as found:
         assert "private" not in json.dumps(config_of(found))
 
 

@@ -34,7 +34,7 @@ class Event:
 def read_events(
     sources: Sequence[Source], kind: type[ReviewAnswer | TrafficRow], progress: Callable[[int], None]
 ) -> tuple[list[Event], list[Rejection]]:
-    """All rows of the files as answers or requests, and what is neither; `progress` is told of each.
+    """Read all rows of the files as answers or requests, and what is neither; `progress` is called for each.
 
     Raises:
         DataError: a file cannot be read.

@@ -12,10 +12,10 @@ from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColum
 from rich.table import Table
 from rich.text import Text
 
-from expectations.alone.checked import Checked
 from tuneloop.data.rejection_reasons import meaning
 from tuneloop.results import Check
 from tuneloop.severities import RANK, Severity
+from tuneloop.workflows.validate_file import Checked
 
 PIPE_WIDTH = 140
 COLOURS: Mapping[Severity, str] = {"block": "bold red", "quarantine": "yellow", "warn": "cyan"}
@@ -23,7 +23,7 @@ COLOURS: Mapping[Severity, str] = {"block": "bold red", "quarantine": "yellow", 
 
 @contextmanager
 def rows_read(console: Console) -> Iterator[Callable[[int], None]]:
-    """A counter of rows while they are read; silent where nobody looks."""
+    """Show a counter of rows while they are read; silent where no terminal is."""
     columns = (SpinnerColumn(), TextColumn("{task.description}"), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
         task = bar.add_task("rows checked", total=None)
@@ -31,7 +31,7 @@ def rows_read(console: Console) -> Iterator[Callable[[int], None]]:
 
 
 def print_checked(checked: Checked, console: Console, files: Sequence[str]) -> None:
-    """One line in all, then a line per finding, gravest first, then what was not looked at."""
+    """Print one line in all, then a line per finding, gravest first, then what was not looked at."""
     manifest = checked.manifest
     console.print(Text(f"{', '.join(files)}:"))
     left = manifest.rows_in - manifest.rows_quarantined
@@ -44,8 +44,8 @@ def print_checked(checked: Checked, console: Console, files: Sequence[str]) -> N
         console.print(Text(f"Note: {note}.", style="dim"))
 
 
-def as_json(checked: Checked) -> dict[str, Any]:
-    """The same as data; examples are masked."""
+def summary_of(checked: Checked) -> dict[str, Any]:
+    """Return the same as data; examples are masked."""
     manifest = checked.manifest
     return {
         "rows_in": manifest.rows_in,

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from benchmarks.support_rows import write_rows
-from expectations.data_gate import prepare_data
-from tests.expectations.counting import WordCounter
+from expectations.validating import SuiteValidator
+from tests.tuneloop.workflows.prepare_data.counting import WordCounter
 from tuneloop.ports import Executor
 from tuneloop.recipes import Checks, Data, Model, Recipe, Source
 from tuneloop.results import DataReport
+from tuneloop.workflows.prepare_data import prepare_data
 
 pytestmark = pytest.mark.integration
 
@@ -30,7 +31,14 @@ def prepare(folder: Path, executor: Executor | None) -> DataReport:
     (folder / "ws").mkdir()
     (folder / "ws" / "pseudonyms.key").write_text("ab" * 32)
     recipe = Recipe(name="rows", data=data, model=Model(base="none", max_tokens=400))
-    return prepare_data(recipe, root=folder, workspace=folder / "ws", counter=WordCounter(), executor=executor)
+    return prepare_data(
+        recipe,
+        validator=SuiteValidator(),
+        root=folder,
+        workspace=folder / "ws",
+        counter=WordCounter(),
+        executor=executor,
+    )
 
 
 def folder_at(place: Path, name: str) -> Path:

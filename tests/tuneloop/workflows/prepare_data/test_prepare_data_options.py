@@ -9,14 +9,15 @@ from typing import Any
 
 import pytest
 
-from expectations.data_gate import prepare_data
-from tests.expectations.counting import WordCounter
+from expectations.validating import SuiteValidator
 from tests.tuneloop.data.meanings_by_words import WordEmbedder
+from tests.tuneloop.workflows.prepare_data.counting import WordCounter
 from tuneloop.data.snapshots import load_manifest, load_rows
 from tuneloop.errors import DataError
 from tuneloop.recipes import AnswerFormat, Augmentation, Balance, Checks, Data, Model, Recipe, Source
 from tuneloop.records import Record
 from tuneloop.results import DataManifest, DataReport
+from tuneloop.workflows.prepare_data import prepare_data
 
 pytestmark = pytest.mark.integration
 
@@ -48,6 +49,7 @@ def prepare(folder: Path, given: list[dict[str, Any]], checks: dict[str, Any] | 
     )
     return prepare_data(
         recipe,
+        validator=SuiteValidator(),
         root=folder,
         workspace=folder / "ws",
         counter=WordCounter(),

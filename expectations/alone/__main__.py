@@ -1,5 +1,0 @@
-import sys
-
-from expectations.alone.command import main
-
-sys.exit(main())
