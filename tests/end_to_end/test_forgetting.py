@@ -23,7 +23,7 @@ from tuneloop.adapters.prefect_api import PrefectApi
 from tuneloop.drift.traffic import TrafficRow, append
 from tuneloop.registry.rounds import load_rounds
 
-pytestmark = pytest.mark.end_to_end
+pytestmark = [pytest.mark.end_to_end, pytest.mark.slow]
 
 NAME = "tiny-desk"
 PROMPT, ANSWER, CORRECTION = "the Kumquat-Brücke lamp", "a zymurgy lantern", "an Obsidian Teacup, please"

@@ -27,7 +27,7 @@ from tuneloop.stack.layout import Layout
 from tuneloop.stack.processes import living_flow_runs
 from tuneloop.stack.supervisor import Supervisor
 
-pytestmark = pytest.mark.end_to_end
+pytestmark = [pytest.mark.end_to_end, pytest.mark.slow]
 
 NAME = "tiny-desk"
 COLLECT = "human-review/human-review"

@@ -18,7 +18,7 @@ from tuneloop.registry.promotions import anchors, promote
 from tuneloop.registry.verdict_signature import signing_key
 from tuneloop.training.base_models import folder_hash
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
 COMMAND = (
     "import typer; from tuneloop.cli.models_command import register; app = typer.Typer(); register(app); "

@@ -102,7 +102,12 @@ def test_a_killed_server_comes_back_by_itself_and_its_child_does_not_keep_the_po
     assert second.restarted is not None
 
 
-@pytest.mark.parametrize("name", SERVICE_NAMES)
+QUICK = {"mlflow", "worker-training"}
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in SERVICE_NAMES]
+)
 def test_each_service_that_is_killed_comes_back_by_itself_and_is_counted(bench, name):
     kill(bench.main(name))
     becomes(lambda: bench.status(name).restarts >= 1 and bench.status(name).health == "healthy")

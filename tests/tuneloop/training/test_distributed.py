@@ -20,7 +20,7 @@ from tuneloop.training import fine_tune
 from tuneloop.training.distributed import Processes, meet, summed, trainer_arguments
 from tuneloop.training.launching import EXCHANGE, TrainingCall, launch
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
 CONFIG = Training(epochs=2, batch_size=8, learning_rate=5e-3, lora_rank=4, lora_alpha=8, save_every_steps=2)
 TWO = "torchrun --nproc-per-node 2"

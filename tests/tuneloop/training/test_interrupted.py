@@ -23,7 +23,7 @@ from tests.tuneloop.training.interrupted_runs import (
 from tuneloop.recipes import Training
 from tuneloop.results import TrainingReport
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
 CONFIG = Training(epochs=1.5, batch_size=4, learning_rate=5e-3, lora_rank=4, lora_alpha=8, save_every_steps=2)
 STEPS = 9

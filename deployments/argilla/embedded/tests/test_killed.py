@@ -14,6 +14,8 @@ import pytest
 from running import OWNER_KEY, Annotator, Dataset, Server, publish
 from webhooks import Inbox, inbox
 
+pytestmark = pytest.mark.slow
+
 NEW_OWNER = {"ARGILLA_OWNER_PASSWORD": "changed-password", "ARGILLA_OWNER_API_KEY": "changed-key-for-tests"}
 
 

@@ -23,6 +23,8 @@ from argilla_embedded.postgres import connect
 from postgres import Cluster, rows
 from running import OWNER_KEY, Annotator, Server, publish
 
+pytestmark = pytest.mark.slow
+
 RECORDS = 2000
 PASSWORD = "a-long-password"
 

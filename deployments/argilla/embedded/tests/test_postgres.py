@@ -134,6 +134,7 @@ def test_a_restarted_postgres_is_found_again(own: Server, cluster: Cluster) -> N
     own.end()
 
 
+@pytest.mark.slow
 def test_nothing_acknowledged_is_lost_when_the_server_is_killed_at_random_moments(own: Server) -> None:
     """Records and answers are written while the server is killed and started again, three times."""
     dataset = publish(own.start(), vectors={"meaning": 2})

@@ -127,6 +127,7 @@ def kill_when(folder: Path, arguments: dict[str, Any], enough: Callable[[list[st
     return lines
 
 
+@pytest.mark.slow
 def test_a_killed_search_goes_on_and_ends_as_one_that_was_not(
     searched: Searcher, arguments: dict[str, Any], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

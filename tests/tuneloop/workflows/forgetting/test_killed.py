@@ -16,7 +16,7 @@ from tuneloop.data.snapshots import list_manifests
 from tuneloop.reports.data.tables import problems
 from tuneloop.workflows.forgetting.models import open_versions
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
 PROJECT = Path(__file__).parents[4]
 KILLED_AT_A_CHANGE = """

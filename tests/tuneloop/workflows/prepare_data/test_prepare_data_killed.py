@@ -18,7 +18,7 @@ from tuneloop.reports.data.page import find_data_page
 from tuneloop.results import DataReport
 from tuneloop.workflows.prepare_data import prepare_data
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
 ROWS = 6000
 RECIPE = Recipe(
