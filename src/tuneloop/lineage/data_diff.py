@@ -8,10 +8,10 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from tuneloop.data.snapshots import splits_in, stream_rows
 from tuneloop.lineage.run_differences import flat
 from tuneloop.records import Record, content_hash
 from tuneloop.results import DataManifest
+from tuneloop.row_files import splits_in, stream_rows
 
 SHOWN_IDS = 10
 HASH_DIGITS = 32

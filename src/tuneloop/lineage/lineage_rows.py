@@ -4,23 +4,13 @@ becomes a record."""
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from tuneloop.errors import DataError
 from tuneloop.lineage.data_lineage import Lineage, kept_row, named, set_aside_row
 from tuneloop.records import Record, Rejection
-
-SPLITS = ("train", "validation", "test")
-PRIVATE = "private"
-BATCH_ROWS = 5000
-COLUMNS = ["id", "cluster", "record"]
-
-
-def splits_of(folder: Path, rows: Mapping[str, int]) -> tuple[str, ...]:
-    """The splits that a data version should have; `rows` are the manifest's, by split. Few have a private one."""
-    has_private = bool(rows.get(PRIVATE)) or (folder / f"{PRIVATE}.parquet").is_file()
-    return (*SPLITS, PRIVATE) if has_private else SPLITS
+from tuneloop.row_files import batches, record_of
 
 
 def all_rows(folder: Path, split: str) -> Iterator[Lineage]:
@@ -89,20 +79,19 @@ def _found(folder: Path, split: str, needle: str | None, is_wanted: Callable[[Re
         DataError: the file is damaged.
     """
     import pyarrow as pa
-    from pyarrow import compute, parquet
+    from pyarrow import compute
 
     path = folder / f"{split}.parquet"
     if not path.is_file():
         return
     try:
-        with parquet.ParquetFile(path) as file:
-            for batch in file.iter_batches(BATCH_ROWS, columns=COLUMNS):
-                texts = batch.column("record")
-                rows = batch if needle is None else batch.filter(compute.match_substring(texts, needle))
-                for _, cluster, text in zip(*(column.to_pylist() for column in rows.columns), strict=True):
-                    record = Record.from_json(json.loads(text))
-                    if is_wanted(record):
-                        yield kept_row(record, split, cluster)
+        for batch in batches(path):
+            texts = batch.column("record")
+            rows = batch if needle is None else batch.filter(compute.match_substring(texts, needle))
+            for _, cluster, text in zip(*(column.to_pylist() for column in rows.columns), strict=True):
+                record = record_of(text)
+                if is_wanted(record):
+                    yield kept_row(record, split, cluster)
     except (pa.ArrowException, KeyError, ValueError) as error:
         raise DataError(f"{path} cannot be read ({type(error).__name__}); restore it from a backup") from error
 

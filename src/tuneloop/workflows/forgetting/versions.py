@@ -9,8 +9,9 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tuneloop.data.snapshots import load_manifest, read_quarantine, splits_in
+from tuneloop.data.snapshots import load_manifest, read_quarantine
 from tuneloop.results import DataManifest, Forgotten
+from tuneloop.row_files import splits_in
 from tuneloop.tombstones import seal, tombstone_key
 from tuneloop.workflows.forgetting.rewriting import write_bytes
 
