@@ -2,7 +2,7 @@
 
 `<workspace>/data/<version>/` holds {train,validation,test}.parquet (id, cluster, record as JSON), private.parquet where
 the recipe has a private test set (readable by the owner alone, as all of the folder is), quarantine.jsonl
-(what was set aside, with the raw row, readable by the owner alone), manifest.json (counts, sources, checks; no text
+(what was quarantined, with the raw row, readable by the owner alone), manifest.json (counts, sources, checks; no text
 but masked examples), and report.html, which is drawn afterwards.
 
 Why folders and no table format: docs/adr/0001-data-versions.md.
@@ -108,14 +108,8 @@ def list_manifests(workspace: Path, recipe: str | None = None) -> list[DataManif
     return [m for m in found if recipe in {None, m.recipe}]
 
 
-def latest_version(workspace: Path, recipe: str) -> str | None:
-    """The version that was written last for a recipe; None before the first."""
-    manifests = list_manifests(workspace, recipe)
-    return manifests[-1].version if manifests else None
-
-
 def read_quarantine(folder: Path) -> Iterator[Rejection]:
-    """What was set aside when the version was made, raw rows included."""
+    """Yield what was quarantined when the version was made, raw rows included."""
     with (folder / "quarantine.jsonl").open(encoding="utf-8", errors="surrogatepass") as lines:
         for line in lines:
             yield Rejection(**json.loads(line))
@@ -147,7 +141,7 @@ def _write_private(path: Path, text: str | Iterable[str]) -> None:
 
 
 def _move(partial: Path, folder: Path) -> None:
-    """Give the finished folder its name. Where the version is there already (made before, or by somebody faster),
+    """Give the finished folder its name. Where the version is there already (made before, or by a faster run),
     only what is not content is renewed."""
     try:
         partial.rename(folder)

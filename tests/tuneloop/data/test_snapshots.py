@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.tuneloop.data.rows import a_record
-from tuneloop.data.snapshots import PAGE, latest_version, list_manifests, load_manifest, read_quarantine, write_snapshot
+from tuneloop.data.snapshots import PAGE, list_manifests, load_manifest, read_quarantine, write_snapshot
 from tuneloop.data.staging import record_text
 from tuneloop.errors import DataError
 from tuneloop.records import Record, Rejection
@@ -145,15 +145,14 @@ def test_rows_that_stop_coming_leave_nothing_behind(tmp_path: Path) -> None:
 
 
 def test_the_latest_version_of_a_recipe_is_the_one_that_was_made_last(tmp_path: Path) -> None:
-    assert latest_version(tmp_path, "r") is None
+    assert list_manifests(tmp_path, "r") == []
     first = write(tmp_path)
     second = write(tmp_path, salt="t")
     write(tmp_path, salt="u", recipe="other")
-    assert latest_version(tmp_path, "r") == second.name
+    assert [m.version for m in list_manifests(tmp_path, "r")] == [first.name, second.name]
 
     write(tmp_path)
 
-    assert latest_version(tmp_path, "r") == first.name
     assert [m.version for m in list_manifests(tmp_path, "r")] == [second.name, first.name]
 
 
@@ -163,7 +162,7 @@ def test_a_version_of_another_release_is_passed_over(tmp_path: Path) -> None:
     old.mkdir()
     (old / "manifest.json").write_text(json.dumps({"version": "0123456789ab", "recipe": "r"}))
 
-    assert latest_version(tmp_path, "r") == folder.name
+    assert [m.version for m in list_manifests(tmp_path, "r")] == [folder.name]
     with pytest.raises(DataError, match="another release"):
         load_manifest(old)
 
