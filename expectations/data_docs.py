@@ -54,7 +54,7 @@ _OUTSIDE_ANCHOR = re.compile(r"<a\b[^>]*href=['\"]https?://[^>]*>(.*?)</a>", re.
 def write_data_docs(folder: Path, validated: Sequence[tuple[gx.ExpectationSuite, Sequence[Check], int]]) -> Path:
     """Write the pages below `folder` and return the index page.
 
-    `validated` has each suite, what came of it, and how many rows it has seen.
+    `validated` has each suite, its outcomes, and how many rows it has seen.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="tuneloop-gx-") as project:
@@ -72,7 +72,7 @@ def write_data_docs(folder: Path, validated: Sequence[tuple[gx.ExpectationSuite,
 
 
 def without_outside(html: str) -> str:
-    """The page without scripts and without anything that is loaded; links to other sites become their text."""
+    """Return the page without scripts and without anything that is loaded; links to other sites become their text."""
     html = _OUTSIDE_ANCHOR.sub(r"\1", _LOADED.sub("", _FOOTER.sub("", _SCRIPT.sub("", html))))
     return _OUTSIDE_URL.sub("none", html).replace("</head>", f"{STYLE}</head>", 1)
 
@@ -103,7 +103,7 @@ def _context(project: Path, folder: Path) -> Any:
 def _add(context: Any, suite: gx.ExpectationSuite, checks: Sequence[Check], rows: int) -> None:
     found = {(check.reason, check.column): check for check in checks if check.suite == suite.name}
     for expectation in suite.expectations:
-        expectation.description = _said(expectation)
+        expectation.description = _description(expectation)
     context.suites.add(suite)
     results = [_result(e, found[_key(e)], rows) for e in suite.expectations if _key(e) in found]
     good = sum(bool(r.success) for r in results)
@@ -128,8 +128,8 @@ def _key(expectation: Any) -> tuple[str, str | None]:
     return expectation.meta["reason"], expectation.configuration.kwargs.get("column")
 
 
-def _said(expectation: Any) -> str:
-    """What the pages say of an expectation, instead of its class and arguments."""
+def _description(expectation: Any) -> str:
+    """Return how the pages name an expectation, instead of by its class and arguments."""
     reason = expectation.meta["reason"]
     severity = OURS[expectation.configuration.severity.value]
     return f"{reason} ({severity}): {meaning(reason)}"

@@ -24,7 +24,7 @@ class _IsFresh(ColumnMapMetricProvider):
 
 
 class ExpectFresh(ColumnMapExpectation):
-    """Values are ages in whole days; below 0: nobody knows, and nothing is held against the row."""
+    """Values are ages in whole days; below 0: not known, and nothing is held against the row."""
 
     max_days: int
 

@@ -24,7 +24,7 @@ from tuneloop.data.text_marks import UNKNOWN_LANGUAGE
 from tuneloop.recipes import Checks
 
 HTML_TRACES = 1
-"""One "&amp;" or one "<b>" is no mail template."""
+"""One "&amp;" or one "<b>" is not yet a mail template."""
 
 
 def row_suite(checks: Checks, *, max_tokens: int | None) -> gx.ExpectationSuite:

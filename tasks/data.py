@@ -44,7 +44,7 @@ def feedback_sources(recipe: Recipe) -> list[Source]:
 
 
 def _verdicts(recipe: str) -> Path:
-    """What people said of training rows."""
+    """Return the file of reviewers' verdicts on training rows."""
     return wiring.feedback_folder(recipe) / ROW_VERDICTS
 
 
@@ -111,7 +111,7 @@ def snapshot_data(recipe: Recipe, base: str) -> DataReport:
 
 
 def show_data(recipe: str, report: DataReport) -> None:
-    """The funnel, and everything else people look at, as artifacts; examples are masked."""
+    """The funnel, and everything else worth a look, as artifacts; examples are masked."""
     manifest = load_manifest(Path(report.folder))
     create_table_artifact(
         key=f"data-{recipe}", table=funnel_rows(manifest), description=f"Data version {report.version}"

@@ -18,9 +18,9 @@ from tests.tuneloop.lineage.lineage_examples import HASHES, write_round
 from tests.tuneloop.workflows.prepare_data.counting import WordCounter
 from tuneloop.adapters.argilla.backend import ArgillaDesk
 from tuneloop.cli.app import app
-from tuneloop.data.snapshots import load_rows
 from tuneloop.recipes import Recipe
 from tuneloop.review.collecting import collect
+from tuneloop.row_files import load_rows
 from tuneloop.workflows.prepare_data import prepare_data
 
 pytestmark = pytest.mark.end_to_end

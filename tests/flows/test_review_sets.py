@@ -16,7 +16,6 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 
 from tests.flows.conftest import tiny_recipe
-from tuneloop.data.snapshots import load_rows
 from tuneloop.drift.traffic import TrafficRow, append
 from tuneloop.errors import ServiceError
 from tuneloop.ports import ReviewForm, ReviewItem
@@ -25,6 +24,7 @@ from tuneloop.results import ReviewReport, Round
 from tuneloop.review.review_sets import ReviewSet, ReviewSets, prompt_hash
 from tuneloop.review.rows import read_rows
 from tuneloop.review.sampling import stands_second
+from tuneloop.row_files import load_rows
 
 pytestmark = pytest.mark.flow
 

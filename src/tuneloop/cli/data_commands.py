@@ -148,8 +148,9 @@ def _stories(folder: Path, name: str) -> list[Lineage]:
     Raises:
         DataError: no row of this version has the id.
     """
-    from tuneloop.data.snapshots import load_clusters, read_quarantine, splits_in, stream_rows
+    from tuneloop.data.snapshots import read_quarantine
     from tuneloop.lineage.lineage_rows import kept_row, named, set_aside_row
+    from tuneloop.row_files import load_clusters, splits_in, stream_rows
 
     found = []
     for split in splits_in(folder):

@@ -110,8 +110,9 @@ def _line(name: str, one: Side, other: Side, confidence: float) -> dict[str, Any
 
 def _difference(name: str, one: Side, other: Side, confidence: float) -> dict[str, Any]:
     from tuneloop.evaluation.intervals import difference
+    from tuneloop.evaluation.score_files import read_scores
 
-    rows = _paired(_scores(one.report, name), _scores(other.report, name))
+    rows = _paired(read_scores(one.report, name), read_scores(other.report, name))
     if rows is None:
         return {"change": None, "low": None, "high": None, "rows": 0}
     found = difference(rows["score_other"].to_numpy(), rows["score"].to_numpy(), rows["cluster"].tolist())
@@ -124,20 +125,6 @@ def _paired(ours: pd.DataFrame | None, theirs: pd.DataFrame | None) -> pd.DataFr
         return None
     rows = ours.join(theirs[["score"]], rsuffix="_other", how="inner").dropna().sort_index()
     return None if rows.empty else rows
-
-
-def _scores(report: EvaluationReport, metric: str) -> pd.DataFrame | None:
-    """Columns `cluster` and `score` by id, of the test rows or of the suite that has the metric; None if it is gone."""
-    import pandas as pd
-    from pyarrow import parquet
-
-    suites = [suite for suite, metrics in report.suites.items() if metric in metrics]
-    scores = Path(report.scores)
-    for file in (scores, *(scores.with_name(f"{suite}.parquet") for suite in suites)):
-        if file.is_file() and {"id", "cluster", metric} <= set(parquet.read_schema(file).names):
-            table = pd.read_parquet(file, columns=["id", "cluster", metric])
-            return table.set_index("id").rename(columns={metric: "score"})
-    return None
 
 
 def _shown(metric: Metric | None) -> dict[str, float] | None:

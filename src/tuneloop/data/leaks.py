@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tuneloop.data.near_duplicates import find_clusters, normalise
 from tuneloop.data.relations import question
-from tuneloop.data.snapshots import stream_rows
+from tuneloop.row_files import stream_rows
 
 NEAR_JACCARD = 0.7
 

@@ -2,7 +2,7 @@
 
 `<workspace>/data/<version>/` holds {train,validation,test}.parquet (id, cluster, record as JSON), private.parquet where
 the recipe has a private test set (readable by the owner alone, as all of the folder is), quarantine.jsonl
-(what was set aside, with the raw row, readable by the owner alone), manifest.json (counts, sources, checks; no text
+(what was quarantined, with the raw row, readable by the owner alone), manifest.json (counts, sources, checks; no text
 but masked examples), and report.html, which is drawn afterwards.
 
 Why folders and no table format: docs/adr/0001-data-versions.md.
@@ -10,7 +10,6 @@ Why folders and no table format: docs/adr/0001-data-versions.md.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import shutil
@@ -21,25 +20,17 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from tuneloop.data.staging import record_of, rejection_line, remove_stale
+from tuneloop.data.staging import rejection_line, remove_stale
 from tuneloop.errors import DataError
 from tuneloop.files import atomic_write, force_to_disk
-from tuneloop.records import Record, Rejection, Split, content_hash
+from tuneloop.records import Rejection
 from tuneloop.results import DataManifest
+from tuneloop.row_files import Row, version_of, write_splits
 
 log = logging.getLogger(__name__)
 
-SPLITS: tuple[Split, ...] = ("train", "validation", "test")
-"""What every version has. Which ones a version has: `splits_in`."""
-PRIVATE: Split = "private"
 PAGE = "report.html"
 """Drawn from the manifest of a finished version (`tuneloop.reports.data.page`), so it may be missing."""
-COLUMNS = {"id": "string", "cluster": "string", "record": "string (JSON)"}
-VERSION_DIGITS = 12
-ROW_GROUP = 5000
-
-Row = tuple[Split, str, str, str]
-"""Split, id, name of the cluster, record as JSON."""
 
 
 def write_snapshot(
@@ -62,7 +53,7 @@ def write_snapshot(
     remove_stale(parent)
     partial = Path(tempfile.mkdtemp(prefix=".version-", dir=parent))
     try:
-        version = content_hash([_write_rows(partial, rows), config])[:VERSION_DIGITS]
+        version = version_of(write_splits(partial, rows), config)
         folder = parent / version
         write_quarantine(partial / "quarantine.jsonl", quarantine)
         manifest = describe(version, _known(folder))
@@ -74,32 +65,6 @@ def write_snapshot(
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return folder
-
-
-def splits_in(folder: Path) -> list[Split]:
-    """The splits of a data version: all that there are, or those that every version has."""
-    return [*SPLITS, *([PRIVATE] if (folder / f"{PRIVATE}.parquet").is_file() else [])]
-
-
-def load_rows(path: Path) -> list[Record]:
-    """The records of one split file, in their order."""
-    return [Record.from_json(json.loads(text)) for text in _column(path, "record")]
-
-
-def stream_rows(path: Path) -> Iterator[Record]:
-    """The same, a batch at a time: the texts of a whole split may not fit in memory."""
-    from pyarrow import parquet
-
-    if not path.is_file():
-        raise DataError(f"there are no rows at {path}; run the validation first")
-    with parquet.ParquetFile(path) as file:
-        for batch in file.iter_batches(ROW_GROUP, columns=["record"]):
-            yield from map(record_of, batch.column(0).to_pylist())
-
-
-def load_clusters(path: Path) -> dict[str, str]:
-    """Record id -> cluster, for statistics that must not take near-relatives for independent rows."""
-    return dict(zip(_column(path, "id"), _column(path, "cluster"), strict=True))
 
 
 def load_manifest(folder: Path) -> DataManifest:
@@ -162,7 +127,7 @@ def find_manifest(manifests: Sequence[DataManifest], version: str | None = None)
 
 
 def read_quarantine(folder: Path) -> Iterator[Rejection]:
-    """What was set aside when the version was made, raw rows included."""
+    """Yield what was quarantined when the version was made, raw rows included."""
     with (folder / "quarantine.jsonl").open(encoding="utf-8", errors="surrogatepass") as lines:
         for line in lines:
             yield Rejection(**json.loads(line))
@@ -173,56 +138,6 @@ def write_quarantine(path: Path, quarantine: Iterable[Rejection]) -> None:
     atomic_write(path, map(rejection_line, quarantine), errors="surrogatepass")
 
 
-def _write_rows(folder: Path, rows: Iterable[Row]) -> dict[str, str]:
-    """Write the rows of every split as they come; a hash of each split's content.
-
-    The private split is only there where it has rows, so that versions without one keep the hash they always had.
-    """
-    import pyarrow as pa
-    from pyarrow import parquet
-
-    schema = pa.schema([(name, pa.string()) for name in COLUMNS])
-    writers: dict[Split, parquet.ParquetWriter] = {}
-    hashes: dict[Split, Any] = {}
-    waiting: dict[Split, list[tuple[str, str, str]]] = {}
-
-    def begin(split: Split) -> None:
-        file = folder / f"{split}.parquet"
-        if split == PRIVATE:
-            file.touch(mode=0o600)  # what is written into it later keeps this
-        writers[split] = parquet.ParquetWriter(file, schema, compression="zstd")
-        hashes[split], waiting[split] = hashlib.sha256(), []
-
-    def write(split: Split, enough: int) -> None:
-        if len(waiting[split]) >= enough:
-            columns: Sequence[Sequence[str]] = list(zip(*waiting[split], strict=True))
-            writers[split].write_table(pa.table([pa.array(c, pa.string()) for c in columns], schema=schema))
-            waiting[split].clear()
-
-    for split in SPLITS:
-        begin(split)
-    for split, row_id, cluster, record in rows:
-        if split not in writers:
-            begin(split)
-        hashes[split].update(json.dumps([row_id, cluster, record]).encode())
-        waiting[split].append((row_id, cluster, record))
-        write(split, ROW_GROUP)
-    for split, writer in writers.items():
-        write(split, 1)
-        writer.close()
-    return {s: h.hexdigest() for s, h in hashes.items()}
-
-
-def _column(path: Path, name: str) -> list[str]:
-    from pyarrow import parquet
-
-    try:
-        values: list[str] = parquet.read_table(path, columns=[name]).column(name).to_pylist()
-    except FileNotFoundError as error:
-        raise DataError(f"there are no rows at {path}; run the validation first") from error
-    return values
-
-
 def _known(folder: Path) -> DataManifest | None:
     try:
         return load_manifest(folder)
@@ -231,7 +146,7 @@ def _known(folder: Path) -> DataManifest | None:
 
 
 def _move(partial: Path, folder: Path) -> None:
-    """Give the finished folder its name. Where the version is there already (made before, or by somebody faster),
+    """Give the finished folder its name. Where the version is there already (made before, or by a faster run),
     only what is not content is renewed."""
     try:
         partial.rename(folder)

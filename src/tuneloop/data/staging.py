@@ -94,10 +94,6 @@ def record_text(record: Record) -> str:
     return json.dumps(record.to_json(), ensure_ascii=False, default=str)
 
 
-def record_of(text: str) -> Record:
-    return Record.from_json(json.loads(text))
-
-
 def rejection_line(rejection: Rejection) -> str:
     return json.dumps(asdict(rejection), ensure_ascii=False) + "\n"
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tuneloop.evaluation.intervals import Estimate, chance_of_gain, difference, estimate
+from tuneloop.evaluation.score_files import read_scores
 from tuneloop.evaluation.summaries import rows_with, values_of
 from tuneloop.recipes import Rule
 from tuneloop.results import EvaluationReport, Opinion
@@ -77,11 +78,11 @@ def _rows(
     """Columns cluster, score, score_reference (unless the rule is absolute) and the slice's; one row per id."""
     if rule.metric in OPINIONS:
         return _opinion_rows(rule, opinions)
-    column = rule.slice.partition("=")[0] if rule.slice else None
-    ours = _scores(candidate, rule.metric, column)
+    columns = [rule.slice.partition("=")[0]] if rule.slice else []
+    ours = read_scores(candidate, rule.metric, *columns)
     if ours is None or rule.kind == "absolute":
         return None if ours is None else ours.dropna(subset="score")
-    theirs = _scores(reference, rule.metric, None)
+    theirs = read_scores(reference, rule.metric) if reference else None
     if theirs is None:
         return None
     joined = ours.join(theirs[["score"]], rsuffix="_reference", how="inner").sort_index()
@@ -99,21 +100,6 @@ def _opinion_rows(rule: Rule, opinions: Sequence[Opinion]) -> pd.DataFrame | Non
     if rule.kind == "absolute":
         return table.dropna(subset="score")
     return table.dropna(subset=["score", "score_reference"]) if "score_reference" in table else None
-
-
-def _scores(report: EvaluationReport | None, metric: str, column: str | None) -> pd.DataFrame | None:
-    """Columns `cluster`, `score` and the slice's by row id, of the test rows or a suite; None if neither has them."""
-    import pandas as pd
-    from pyarrow import parquet
-
-    if report is None:
-        return None
-    main = Path(report.scores)
-    for file in (main, *(main.with_name(f"{suite}.parquet") for suite in report.suites)):
-        wanted = ["id", "cluster", metric, *([column] if column else [])]
-        if file.is_file() and set(wanted) <= set(parquet.read_schema(file).names):
-            return pd.read_parquet(file, columns=wanted).set_index("id").rename(columns={metric: "score"})
-    return None
 
 
 def _parts(rows: pd.DataFrame, by: str) -> dict[str, pd.DataFrame]:

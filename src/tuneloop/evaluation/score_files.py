@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,9 +9,12 @@ from typing import TYPE_CHECKING, Any
 from tuneloop.errors import DataError
 from tuneloop.files import atomic_path, write_jsonl
 from tuneloop.records import Record, content_hash
+from tuneloop.row_files import read_table, record_of
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from tuneloop.results import EvaluationReport
 
 TestRow = tuple[Record, str]
 """A record and the name of its cluster."""
@@ -26,16 +28,26 @@ def read_test_rows(file: Path, max_rows: int | None, *, may_be_empty: bool = Fal
     Raises:
         DataError: no such file, or no rows in it.
     """
-    from pyarrow import parquet
-
-    try:
-        rows = parquet.read_table(file, columns=["id", "cluster", "record"]).to_pylist()
-    except FileNotFoundError as error:
-        raise DataError(f"there are no test rows at {file}; run the validation first") from error
+    rows = read_table(file).to_pylist()
     if not rows and not may_be_empty:
         raise DataError(f"{file} holds no rows: nothing can be said of a model without test rows")
     rows.sort(key=lambda row: content_hash(row["id"]))
-    return [(Record.from_json(json.loads(row["record"])), str(row["cluster"])) for row in rows[:max_rows]]
+    return [(record_of(row["record"]), str(row["cluster"])) for row in rows[:max_rows]]
+
+
+def read_scores(report: EvaluationReport, metric: str, *columns: str) -> pd.DataFrame | None:
+    """Return `cluster`, `score` and these columns by row id, of the test rows or of the suite that has the metric.
+
+    None: neither has it, or the file is gone.
+    """
+    import pandas as pd
+    from pyarrow import parquet
+
+    main, wanted = Path(report.scores), ["id", "cluster", metric, *columns]
+    for file in (main, *(main.with_name(f"{suite}.parquet") for suite in report.suites)):
+        if file.is_file() and set(wanted) <= set(parquet.read_schema(file).names):
+            return pd.read_parquet(file, columns=wanted).set_index("id").rename(columns={metric: "score"})
+    return None
 
 
 def write_scores(file: Path, scores: pd.DataFrame) -> None:

@@ -8,10 +8,10 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from tuneloop.data.snapshots import splits_in, stream_rows
 from tuneloop.records import Record, content_hash
 from tuneloop.registry.environment import HARMLESS
 from tuneloop.results import DataManifest, DataReport, Round
+from tuneloop.row_files import splits_in, stream_rows
 
 Part = Literal["settings", "data", "environment", "machine"]
 SCORING_ONLY = ("description", "evaluation.", "review.", "drift.", "search.")

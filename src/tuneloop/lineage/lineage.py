@@ -14,9 +14,10 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from tuneloop.errors import DataError
-from tuneloop.lineage.lineage_rows import Lineage, all_rows, reviewed_rows, splits_of
+from tuneloop.lineage.lineage_rows import Lineage, all_rows, reviewed_rows
 from tuneloop.registry.known_rounds import HashOf, KnownRounds, lines_with
 from tuneloop.results import DataManifest, Origin, Round, Verdict
+from tuneloop.row_files import splits_in
 from tuneloop.workspaces import feedback_folder
 
 
@@ -242,7 +243,7 @@ def _ancestors(workspace: Path, manifest: DataManifest) -> list[str]:
 def _reviewers(folder: Path, manifest: DataManifest | None, missing: list[str]) -> list[ReviewerRows]:
     """Who corrected what, over all splits."""
     by_person: dict[tuple[str, str], dict[str, list[str]]] = {}
-    for split in splits_of(folder, manifest.rows if manifest else {}):
+    for split in splits_in(folder, manifest.rows if manifest else {}):
         if not (folder / f"{split}.parquet").is_file():
             missing.append(f"data version {folder.name}: the {split} rows are gone")
         for row in _readable(reviewed_rows(folder, split), missing):

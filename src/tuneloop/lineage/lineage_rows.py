@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict
 from tuneloop.data.rejection_reasons import meaning
 from tuneloop.errors import DataError
 from tuneloop.records import Record, Rejection
+from tuneloop.row_files import batches, record_of
 
 REVIEW_FACTS = (
     "review_set",
@@ -176,20 +177,19 @@ def _found(folder: Path, split: str, needle: str | None, is_wanted: Callable[[Re
         DataError: the file is damaged.
     """
     import pyarrow as pa
-    from pyarrow import compute, parquet
+    from pyarrow import compute
 
     path = folder / f"{split}.parquet"
     if not path.is_file():
         return
     try:
-        with parquet.ParquetFile(path) as file:
-            for batch in file.iter_batches(BATCH_ROWS, columns=COLUMNS):
-                texts = batch.column("record")
-                rows = batch if needle is None else batch.filter(compute.match_substring(texts, needle))
-                for _, cluster, text in zip(*(column.to_pylist() for column in rows.columns), strict=True):
-                    record = Record.from_json(json.loads(text))
-                    if is_wanted(record):
-                        yield kept_row(record, split, cluster)
+        for batch in batches(path):
+            texts = batch.column("record")
+            rows = batch if needle is None else batch.filter(compute.match_substring(texts, needle))
+            for _, cluster, text in zip(*(column.to_pylist() for column in rows.columns), strict=True):
+                record = record_of(text)
+                if is_wanted(record):
+                    yield kept_row(record, split, cluster)
     except (pa.ArrowException, KeyError, ValueError) as error:
         raise DataError(f"{path} cannot be read ({type(error).__name__}); restore it from a backup") from error
 

@@ -9,9 +9,10 @@ from typing import Any
 from tuneloop.errors import DataError
 from tuneloop.files import read_jsonl
 from tuneloop.lineage.lineage import ModelName, Part, manifest_of, model_name
-from tuneloop.lineage.lineage_rows import Lineage, rows_of_id, rows_of_reviewer, set_aside, set_aside_in, splits_of
+from tuneloop.lineage.lineage_rows import Lineage, rows_of_id, rows_of_reviewer, set_aside, set_aside_in
 from tuneloop.registry.known_rounds import KnownRounds, lines_with
 from tuneloop.results import Origin
+from tuneloop.row_files import splits_in
 
 FILES = ("corrections.jsonl", "preferences.jsonl", "thumbs.jsonl", "row_verdicts.jsonl")
 """What feedback becomes, in the folder of each recipe."""
@@ -84,7 +85,7 @@ def trace_row(workspace: Path, row_id: str, known: KnownRounds) -> Traces:
     row also whether it was replaced or taken back since."""
 
     def rows_in(folder: Path) -> Iterator[Lineage]:
-        for split in splits_of(folder, {}):
+        for split in splits_in(folder):
             yield from _compared_with_today(workspace, rows_of_id(folder, split, row_id))
         yield from set_aside(folder, row_id)
 
@@ -103,7 +104,7 @@ def trace_reviewer(workspace: Path, reviewer: str, known: KnownRounds) -> Traces
     """Where the corrections of a reviewer (a pseudonym) went, and how many responses there are in each review set."""
 
     def rows_in(folder: Path) -> Iterator[Lineage]:
-        for split in splits_of(folder, {}):
+        for split in splits_in(folder):
             yield from _compared_with_today(workspace, rows_of_reviewer(folder, split, reviewer))
 
     responses: dict[str, int] = {}

@@ -7,6 +7,5 @@ that was killed and resumed ends with exactly the weights of one that was not (w
 
 from tuneloop.training.base_models import folder_hash, prepare_base
 from tuneloop.training.fine_tuning import fine_tune
-from tuneloop.training.rows import read_rows
 
-__all__ = ["fine_tune", "folder_hash", "prepare_base", "read_rows"]
+__all__ = ["fine_tune", "folder_hash", "prepare_base"]

@@ -15,6 +15,7 @@ from tuneloop.files import contents_hash, file_digests
 from tuneloop.recipes import Training
 from tuneloop.records import Record, content_hash
 from tuneloop.results import Cost, Estimate, LossPoint, TrainingReport
+from tuneloop.row_files import load_rows
 from tuneloop.training.base_models import folder_hash
 from tuneloop.training.checkpoints import (
     finish,
@@ -28,7 +29,7 @@ from tuneloop.training.distributed import Processes, meet, summed, uses_fsdp, wh
 from tuneloop.training.estimates.estimating import estimate
 from tuneloop.training.estimates.hardware import this_machine
 from tuneloop.training.plan import Plan, make_plan
-from tuneloop.training.rows import read_rows, require_rows, tokenise
+from tuneloop.training.rows import require_rows, tokenise
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -90,7 +91,7 @@ def fine_tune(
         return finished
     processes.once(lambda: start_or_go_on(out, fingerprint))
     tokenizer = load_tokenizer(base)
-    read = [read_rows(path) for path in (train_file, validation_file)]
+    read = [load_rows(path) for path in (train_file, validation_file)]
     train, validation = (_tokens(tokenizer, rows, system_prompt, max_tokens, config) for rows in read)
     require_rows(train, max_tokens)
     plan, foreseen = _foreseen(base, config, train, validation, threads, processes)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tuneloop.chat import example_ids
@@ -17,14 +15,6 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 log = logging.getLogger(__name__)
-
-
-def read_rows(path: Path) -> list[Record]:
-    """Records of a Parquet file whose column `record` holds their JSON."""
-    import pyarrow.parquet
-
-    column = pyarrow.parquet.read_table(path, columns=["record"]).column("record")
-    return [Record.from_json(json.loads(text)) for text in column.to_pylist()]
 
 
 def tokenise(

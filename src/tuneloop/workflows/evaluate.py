@@ -8,7 +8,6 @@ from pathlib import Path
 
 from tuneloop.data.leaks import leaked_rows
 from tuneloop.data.slices import slice_values
-from tuneloop.data.snapshots import splits_in
 from tuneloop.evaluation.evaluating import EvaluationSetup, evaluate_model
 from tuneloop.evaluation.gate import decide
 from tuneloop.evaluation.metrics import MetricOptions
@@ -21,6 +20,7 @@ from tuneloop.recipes import Recipe
 from tuneloop.registry.rounds import served_by
 from tuneloop.results import DataReport, EvaluationReport, Opinion, Round, TrainingReport, Verdict
 from tuneloop.results.private_test import PrivateReport
+from tuneloop.row_files import splits_in
 from tuneloop.settings import Settings
 from tuneloop.training.export.served import require_hash
 from tuneloop.workspaces import generations

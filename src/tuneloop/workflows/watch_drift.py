@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tuneloop.data.snapshots import load_rows
 from tuneloop.drift.traffic import TrafficRow, read_since
 from tuneloop.drift.watching import watch
 from tuneloop.ports import Embedder
 from tuneloop.recipes import Recipe
 from tuneloop.results import DriftReport, Round
+from tuneloop.row_files import load_rows
 from tuneloop.workspaces import drift_file, traffic_file
 
 

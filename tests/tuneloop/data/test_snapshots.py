@@ -13,12 +13,9 @@ import pytest
 from tests.tuneloop.data.rows import a_record
 from tuneloop.data.snapshots import (
     PAGE,
-    Row,
     find_manifest,
     list_manifests,
-    load_clusters,
     load_manifest,
-    load_rows,
     read_quarantine,
     require_manifests,
     write_snapshot,
@@ -27,6 +24,7 @@ from tuneloop.data.staging import record_text
 from tuneloop.errors import DataError
 from tuneloop.records import Record, Rejection
 from tuneloop.results import DataManifest
+from tuneloop.row_files import Row, load_clusters, load_rows
 
 KETTLE, LAMP = a_record("kettle ☕", id="a"), a_record("lamp", id="b")
 BAD = Rejection("pool", 3, None, "broken_json", "at column 1", raw="{")

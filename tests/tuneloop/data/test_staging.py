@@ -4,8 +4,9 @@ import stat
 from pathlib import Path
 
 from tests.tuneloop.data.rows import a_record
-from tuneloop.data.staging import record_of, record_text, staging
+from tuneloop.data.staging import record_text, staging
 from tuneloop.records import Rejection
+from tuneloop.row_files import record_of
 
 ROWS = [a_record(f"kettle {i} ☕", id=f"k{i}") for i in range(5)]
 BAD = Rejection("pool", 3, None, "undecodable", "half a surrogate pair", raw="\ud800")

@@ -19,7 +19,8 @@ from tuneloop.chat import IGNORED, load_tokenizer
 from tuneloop.errors import TrainingError
 from tuneloop.recipes import Training
 from tuneloop.results.search import Comparison
-from tuneloop.training.rows import read_rows, tokenise
+from tuneloop.row_files import load_rows
+from tuneloop.training.rows import tokenise
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ def row_losses(
     """
     import torch
 
-    rows = tokenise(load_tokenizer(base), read_rows(validation_file), system_prompt, max_tokens)
+    rows = tokenise(load_tokenizer(base), load_rows(validation_file), system_prompt, max_tokens)
     model = _load(base, adapter, config).eval()
     sums, tokens = [], []
     with torch.inference_mode():

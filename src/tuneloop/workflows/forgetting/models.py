@@ -12,12 +12,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from tuneloop.data.snapshots import load_manifest, read_quarantine, splits_in
+from tuneloop.data.snapshots import load_manifest, read_quarantine
 from tuneloop.errors import DataError
 from tuneloop.registry.audit_trail import AuditTrail
 from tuneloop.registry.known_rounds import HashOf, KnownRounds, known_rounds
 from tuneloop.registry.verdict_signature import signing_key
 from tuneloop.results import DataManifest, Forgotten, Round
+from tuneloop.row_files import splits_in
 from tuneloop.tombstones import seal, tombstone_key
 from tuneloop.workflows.forgetting.rewriting import write_bytes
 

@@ -17,14 +17,14 @@ from numpy.typing import NDArray
 
 from tuneloop.data.balance import repeats_of
 from tuneloop.data.facts import Facts
-from tuneloop.data.snapshots import PRIVATE as PRIVATE_SPLIT
-from tuneloop.data.snapshots import SPLITS as USUAL_SPLITS
-from tuneloop.data.snapshots import Row
-from tuneloop.data.staging import Staging, record_of, record_text
+from tuneloop.data.staging import Staging, record_text
 from tuneloop.ports import Finding, Suite
 from tuneloop.recipes import Recipe, Source
 from tuneloop.records import Record, Rejection, Split
 from tuneloop.results import Step
+from tuneloop.row_files import PRIVATE as PRIVATE_SPLIT
+from tuneloop.row_files import SPLITS as USUAL_SPLITS
+from tuneloop.row_files import Row, record_of
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -14,12 +14,11 @@ from tuneloop.data.fingerprints import fingerprint
 from tuneloop.data.masking import shown
 from tuneloop.data.relations import question
 from tuneloop.data.slices import SliceAudit
-from tuneloop.data.snapshots import COLUMNS
 from tuneloop.data.splitting import position
-from tuneloop.data.staging import record_of
 from tuneloop.ports import Finding, TokenCounter
 from tuneloop.records import Record
 from tuneloop.results import Check, Cluster, DataManifest, Example, Origin
+from tuneloop.row_files import COLUMNS, record_of
 from tuneloop.workflows.prepare_data.examined import PRIVATE, QUARANTINED, TRAIN, Examined
 
 EXAMPLES = 3

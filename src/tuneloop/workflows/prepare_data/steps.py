@@ -26,10 +26,10 @@ from tuneloop.data.relations import RELATION_COLUMNS, Relations, question, relat
 from tuneloop.data.slices import slice_values
 from tuneloop.data.splitting import stable_sample
 from tuneloop.data.stages import Preparation, Prepared, chunked
-from tuneloop.data.staging import record_of
 from tuneloop.ports import Embedder, Executor, Finding, Rewriter, Suite, Validator
 from tuneloop.records import Record, Rejection
 from tuneloop.results import Step
+from tuneloop.row_files import record_of
 from tuneloop.tombstones import Tombstones
 from tuneloop.workflows.prepare_data.examined import (
     PRIVATE,

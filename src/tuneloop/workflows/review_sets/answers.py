@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 
-from tuneloop.data.snapshots import stream_rows
 from tuneloop.drift.detection import witness
 from tuneloop.drift.traffic import read_window
 from tuneloop.drift.watching import last_drift
@@ -22,6 +21,7 @@ from tuneloop.recipes import Strategy
 from tuneloop.records import Message
 from tuneloop.review.review_sets import prompt_hash
 from tuneloop.review.sampling import Pool, Vectors, differences
+from tuneloop.row_files import stream_rows
 from tuneloop.training.export.served import require_hash
 from tuneloop.workflows.review_sets.items import Model, ReviewSetup
 from tuneloop.workspaces import drift_file

@@ -12,7 +12,6 @@ from tuneloop.data.anonymising import treat
 from tuneloop.data.meanings import embed_short, nearest
 from tuneloop.data.near_duplicates import find_clusters, normalise
 from tuneloop.data.relations import question
-from tuneloop.data.snapshots import splits_in, stream_rows
 from tuneloop.drift.traffic import TrafficRow, read_since
 from tuneloop.errors import DataError, RecipeError
 from tuneloop.evaluation.metrics import without_expected
@@ -23,6 +22,7 @@ from tuneloop.records import Message, Record
 from tuneloop.review.gold import GoldItem, read_gold
 from tuneloop.review.review_sets import ReviewSets, prompt_hash
 from tuneloop.review.sampling import Clusters, open_positions
+from tuneloop.row_files import splits_in, stream_rows
 from tuneloop.workflows.review_sets.items import ReviewSetup
 
 MAX_WAITING = 2000

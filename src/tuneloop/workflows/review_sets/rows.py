@@ -11,12 +11,13 @@ from pathlib import Path
 
 from tuneloop.data.relations import question
 from tuneloop.data.slices import slice_values
-from tuneloop.data.snapshots import load_manifest, stream_rows
+from tuneloop.data.snapshots import load_manifest
 from tuneloop.ports import Embedder, ReviewItem
 from tuneloop.recipes import Recipe
 from tuneloop.records import Record, content_hash
 from tuneloop.review.review_sets import ReviewSet
 from tuneloop.review.sampling import stratify
+from tuneloop.row_files import stream_rows
 from tuneloop.workflows.review_sets.answers import ANSWER_WORDS, vectors_of
 from tuneloop.workflows.review_sets.items import MODEL_CHARACTERS, Occasion, in_blind_order, item_of, labelled
 from tuneloop.workflows.review_sets.prompts import open_prompts, tested_prompts

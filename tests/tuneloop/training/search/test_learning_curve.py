@@ -5,7 +5,7 @@ import pytest
 from tests.tuneloop.training.conftest import write_rows
 from tuneloop.recipes import Training
 from tuneloop.results.search import CurvePoint
-from tuneloop.training.rows import read_rows
+from tuneloop.row_files import load_rows
 from tuneloop.training.search.learning_curve import config_for, count_rows, fit, sizes_of, steps_of, write_sample
 
 pytestmark = pytest.mark.integration
@@ -38,7 +38,7 @@ def test_all_rows_are_trained_on_as_the_recipe_says() -> None:
 def test_a_smaller_sample_lies_within_every_larger_one_and_no_row_is_in_it_twice(tmp_path: Path) -> None:
     everything = write_rows(tmp_path / "train.parquet", 40)
     samples = {n: write_sample(everything, n, tmp_path / f"{n}.parquet") for n in (10, 20, 99)}
-    ids = {n: [row.id for row in read_rows(file)] for n, file in samples.items()}
+    ids = {n: [row.id for row in load_rows(file)] for n, file in samples.items()}
     assert set(ids[10]) < set(ids[20]) < set(ids[99])
     assert [len(found) for found in ids.values()] == [10, 20, 40]
     assert len(set(ids[20])) == 20
@@ -48,7 +48,7 @@ def test_a_smaller_sample_lies_within_every_larger_one_and_no_row_is_in_it_twice
 def test_rows_that_come_later_change_a_sample_little(tmp_path: Path) -> None:
     before = write_sample(write_rows(tmp_path / "a.parquet", 40), 20, tmp_path / "a20.parquet")
     after = write_sample(write_rows(tmp_path / "b.parquet", 44), 20, tmp_path / "b20.parquet")
-    kept = {row.id for row in read_rows(before)} & {row.id for row in read_rows(after)}
+    kept = {row.id for row in load_rows(before)} & {row.id for row in load_rows(after)}
     assert len(kept) >= 16
 
 

@@ -15,7 +15,7 @@ from tests.tuneloop.workflows.forgetting.planted import MARKERS, OTHER, USER, pr
 from tests.tuneloop.workflows.forgetting.walker import found_in
 from tuneloop.adapters.argilla.teams import pseudonym
 from tuneloop.adapters.file_backend import FileDesk
-from tuneloop.data.snapshots import list_manifests, load_rows, read_quarantine
+from tuneloop.data.snapshots import list_manifests, read_quarantine
 from tuneloop.errors import DataError
 from tuneloop.lineage.tracing import trace_row
 from tuneloop.pseudonyms import pseudonym_key
@@ -23,6 +23,7 @@ from tuneloop.registry.audit_trail import AuditTrail
 from tuneloop.registry.known_rounds import known_rounds
 from tuneloop.registry.verdict_signature import signing_key
 from tuneloop.reports.data.tables import problems
+from tuneloop.row_files import load_rows
 from tuneloop.workflows.forgetting import carry_out
 
 pytestmark = pytest.mark.integration

@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 
 from expectations.validating import SuiteValidator
 from tests.tuneloop.workflows.prepare_data.counting import WordCounter
-from tuneloop.data.snapshots import load_manifest, load_rows
+from tuneloop.data.snapshots import load_manifest
 from tuneloop.errors import DataError
 from tuneloop.recipes import Checks, Data, Model, Recipe, Source
 from tuneloop.results import DataReport
+from tuneloop.row_files import load_rows
 from tuneloop.workflows.prepare_data import prepare_data
 
 pytestmark = pytest.mark.integration

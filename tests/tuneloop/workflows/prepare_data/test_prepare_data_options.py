@@ -12,11 +12,12 @@ import pytest
 from expectations.validating import SuiteValidator
 from tests.tuneloop.data.meanings_by_words import WordEmbedder
 from tests.tuneloop.workflows.prepare_data.counting import WordCounter
-from tuneloop.data.snapshots import load_manifest, load_rows
+from tuneloop.data.snapshots import load_manifest
 from tuneloop.errors import DataError
 from tuneloop.recipes import AnswerFormat, Augmentation, Balance, Checks, Data, Model, Recipe, Source
 from tuneloop.records import Record
 from tuneloop.results import DataManifest, DataReport
+from tuneloop.row_files import load_rows
 from tuneloop.workflows.prepare_data import prepare_data
 
 pytestmark = pytest.mark.integration

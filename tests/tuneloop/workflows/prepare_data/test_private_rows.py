@@ -22,10 +22,11 @@ from tests.tuneloop.workflows.prepare_data.test_prepare_data import (
     write,
 )
 from tuneloop.data.leaks import leaked_rows
-from tuneloop.data.snapshots import load_manifest, load_rows, splits_in
+from tuneloop.data.snapshots import load_manifest
 from tuneloop.errors import DataError
 from tuneloop.recipes import Augmentation, Source
 from tuneloop.results import DataReport
+from tuneloop.row_files import load_rows, splits_in
 from tuneloop.workflows.prepare_data import examine
 from tuneloop.workflows.prepare_data.manifest import config_of
 

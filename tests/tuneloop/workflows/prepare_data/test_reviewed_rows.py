@@ -13,12 +13,12 @@ from expectations.validating import SuiteValidator
 from tasks.data import feedback_sources
 from tests.tuneloop.workflows.prepare_data.counting import WordCounter
 from tests.tuneloop.workflows.prepare_data.test_prepare_data import CHECKS, a_recipe, is_balanced, sound_rows, write
-from tuneloop.data.snapshots import load_rows
 from tuneloop.ports import ReviewAnswer
 from tuneloop.recipes import AnswerFormat, Recipe, Training
 from tuneloop.records import Record
 from tuneloop.results import DataReport
 from tuneloop.review.collecting import collect
+from tuneloop.row_files import load_rows
 from tuneloop.workflows.collect_feedback import accept_answers
 from tuneloop.workflows.prepare_data import prepare_data
 
