@@ -4,7 +4,7 @@
 
 The rival is argilla_server 2.8.0 without `argilla_embedded.speed`, on the same search engine: Elasticsearch could not
 be had here, so nothing is said of it. Both servers get a copy of the same home, in which two people have answered
-half of the records. Measured are logging, by our desk's bulk route and by the SDK, reading all records with their
+half of the records. Measured are logging, by our backend's bulk route and by the SDK, reading all records with their
 responses, and the annotation page's requests while eight annotators work at once, without a pause between two requests.
 """
 

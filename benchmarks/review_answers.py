@@ -96,7 +96,7 @@ def answered(cache: Path) -> Answered:
 
 
 def sound_rows(name: str) -> list[Record]:
-    """Rows of the desk's file whose answers keep the house rules: some are flawed on purpose."""
+    """Rows of the backend's file whose answers keep the house rules: some are flawed on purpose."""
     found = []
     for number, line in enumerate((DESK / name).read_text("utf-8").splitlines(), 1):
         try:

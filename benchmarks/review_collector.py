@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-from tuneloop.adapters.argilla.backend import ArgillaDesk
+from tuneloop.adapters.argilla.backend import ArgillaBackend
 from tuneloop.errors import ServiceError
 from tuneloop.review.collecting import collect
 
@@ -20,10 +20,10 @@ PSEUDONYM_KEY = b"of the kill test"
 
 def main(url: str, project: str, folder: Path, *, once: bool) -> None:
     """Read all answers and merge them into the folder; a server that is away is asked again a moment later."""
-    desk = ArgillaDesk(url, os.environ["ARGILLA_API_KEY"], pseudonym_key=PSEUDONYM_KEY)
+    backend = ArgillaBackend(url, os.environ["ARGILLA_API_KEY"], pseudonym_key=PSEUDONYM_KEY)
     while True:
         try:
-            collect(desk.answers(project), folder=folder)
+            collect(backend.answers(project), folder=folder)
         except ServiceError:
             if once:
                 raise

@@ -13,7 +13,7 @@ from typing import Any
 from benchmarks.review_items import DIMENSIONS, FORM, PEOPLE, SET, VECTOR, make_items
 from benchmarks.review_pages import at_work
 from benchmarks.review_server import ArgillaServer
-from tuneloop.adapters.argilla.backend import ArgillaDesk
+from tuneloop.adapters.argilla.backend import ArgillaBackend
 from tuneloop.ports import ReviewItem
 
 EXPORTED = 10_000
@@ -35,14 +35,14 @@ def measure(contestant: str, prepared: Path, logged: int, rounds: int) -> dict[s
         home = Path(place) / "home"
         shutil.copytree(prepared, home)
         with ArgillaServer(home, stock=contestant == "stock") as server:
-            logging = _by_desk(server, items) | _by_sdk(server, items)
+            logging = _by_backend(server, items) | _by_sdk(server, items)
             return logging | _exported(server) | _pages(server, rounds)
 
 
 def prepare(home: Path, count: int) -> None:
     """A home with a set of `count` records; two people have answered half of them, the others are new."""
     with ArgillaServer(home) as server:
-        ArgillaDesk(server.url, server.key).publish(SET, make_items(count), FORM)
+        ArgillaBackend(server.url, server.key).publish(SET, make_items(count), FORM)
         people = [_annotator(server, f"earlier-{n}") for n in range(2)]
         for number in range(PEOPLE):
             _annotator(server, f"annotator-{number}")
@@ -60,11 +60,11 @@ def _responses(record: dict[str, Any], people: Sequence[dict[str, Any]]) -> list
     return [{"user_id": person["id"], "status": "submitted", "values": values} for person in people]
 
 
-def _by_desk(server: ArgillaServer, items: Sequence[ReviewItem]) -> dict[str, float]:
-    desk = ArgillaDesk(server.url, server.key)
-    desk.publish("logged-by-desk", items[:1], FORM)
+def _by_backend(server: ArgillaServer, items: Sequence[ReviewItem]) -> dict[str, float]:
+    backend = ArgillaBackend(server.url, server.key)
+    backend.publish("logged-by-desk", items[:1], FORM)
     with _measured(server) as used:
-        desk.publish("logged-by-desk", items, FORM)
+        backend.publish("logged-by-desk", items, FORM)
     return _rates("desk_log", len(items) - 1, used)
 
 
@@ -109,7 +109,7 @@ def _exported(server: ArgillaServer) -> dict[str, float]:
     times = max(1, EXPORTED // count)
     with _measured(server) as used:
         for _ in range(times):
-            answers = ArgillaDesk(server.url, server.key).answers(SET)
+            answers = ArgillaBackend(server.url, server.key).answers(SET)
     if len(answers) != 2 * (count // 2):
         raise SystemExit(f"{len(answers)} responses came of {count} records")
     return _rates("export", times * count, used)

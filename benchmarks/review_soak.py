@@ -19,7 +19,7 @@ from benchmarks.review_collector import PSEUDONYM_KEY
 from benchmarks.review_inbox import Inbox
 from benchmarks.review_items import FORM, make_items, only_word
 from benchmarks.review_server import ArgillaServer
-from tuneloop.adapters.argilla.backend import ArgillaDesk
+from tuneloop.adapters.argilla.backend import ArgillaBackend
 from tuneloop.errors import ServiceError
 from tuneloop.ports import ReviewAnswer, ReviewItem
 
@@ -110,8 +110,8 @@ class Soak:
             raise SystemExit("the last collection failed")
 
     def answers(self) -> list[ReviewAnswer]:
-        desk = ArgillaDesk(self.server.url, self.server.key, pseudonym_key=PSEUDONYM_KEY)
-        return desk.answers(PROJECT)
+        backend = ArgillaBackend(self.server.url, self.server.key, pseudonym_key=PSEUDONYM_KEY)
+        return backend.answers(PROJECT)
 
     def _kill_valkey(self) -> None:
         valkey = _found(self.server.valkey)
@@ -155,7 +155,7 @@ class Soak:
         mine = [item for item in self.items[:count] if item.id.startswith(f"{name}-")]
         while True:
             try:
-                address = ArgillaDesk(self.server.url, self.server.key).publish(name, mine, FORM)
+                address = ArgillaBackend(self.server.url, self.server.key).publish(name, mine, FORM)
                 break
             except ServiceError:
                 if time.monotonic() > deadline:

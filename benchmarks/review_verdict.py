@@ -92,7 +92,7 @@ def _searches(server: ArgillaServer, items: Sequence[ReviewItem]) -> Iterator[st
 
 
 def of_ledger(folder: Path, journals: Mapping[str, Response], answers: Sequence[ReviewAnswer]) -> Iterator[str]:
-    """What is wrong in the collected files; `answers` is what the desk reads now."""
+    """What is wrong in the collected files; `answers` is what the backend reads now."""
     rows = read_rows(folder / RESPONSES)
     doubled = [name for name, count in Counter(row["response_id"] for row in rows).items() if count > 1]
     if doubled:

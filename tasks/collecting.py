@@ -24,7 +24,7 @@ def collect_feedback(recipe: Recipe) -> FeedbackReport:
         recipe,
         root=here.root,
         workspace=here.workspace_path,
-        desk=wiring.review_desk(recipe) if recipe.review.enabled else None,
+        backend=wiring.annotation_backend(recipe) if recipe.review.enabled else None,
         check=lambda answers: show_feedback_checks(recipe, answers),
     )
     refresh_review(recipe, found)
@@ -35,5 +35,5 @@ def refresh_review(recipe: Recipe, found: Examined | None = None) -> None:
     """Write the review report anew and show it."""
     workspace = wiring.workspace()
     found = found or workflow.review_state(recipe, workspace)
-    desk = wiring.review_desk(recipe) if recipe.review.enabled else None
-    show_review(*workflow.report_review(recipe, found, workspace=workspace, desk=desk))
+    backend = wiring.annotation_backend(recipe) if recipe.review.enabled else None
+    show_review(*workflow.report_review(recipe, found, workspace=workspace, backend=backend))

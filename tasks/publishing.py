@@ -82,4 +82,4 @@ def _setup(recipe: Recipe) -> ReviewSetup:
 def _publish(occasion: Occasion, choose: Choose) -> ReviewReport | None:
     recipe = occasion.recipe
     show = partial(show_set, recipe=recipe.name)
-    return publish_set(occasion, choose, open_desk=lambda: wiring.review_desk(recipe), show=show)
+    return publish_set(occasion, choose, open_backend=lambda: wiring.annotation_backend(recipe), show=show)

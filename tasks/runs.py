@@ -86,7 +86,7 @@ def is_overtaken() -> bool:
 def start_cycle_if_due(recipe: Recipe, recipe_path: str, feedback: FeedbackReport) -> str | None:
     """Start the retraining cycle when there is enough feedback, once for each cause; returns the cause."""
     cause = cause_of_next_cycle(
-        recipe, feedback, workspace=wiring.workspace(), open_desk=lambda: wiring.review_desk(recipe)
+        recipe, feedback, workspace=wiring.workspace(), open_backend=lambda: wiring.annotation_backend(recipe)
     )
     if cause is None:
         return None

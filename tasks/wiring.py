@@ -8,7 +8,7 @@ from pathlib import Path
 from tuneloop import workspaces
 from tuneloop.data.stages import InThisProcess
 from tuneloop.errors import ServiceError
-from tuneloop.ports import Completer, Embedder, Executor, Registry, ReviewDesk, Rewriter
+from tuneloop.ports import AnnotationBackend, Completer, Embedder, Executor, Registry, Rewriter
 from tuneloop.pseudonyms import pseudonym_key
 from tuneloop.recipes import Judge, Model, Recipe, readable_recipe
 from tuneloop.settings import Settings
@@ -32,21 +32,21 @@ def feedback_folder(recipe: str) -> Path:
     return workspaces.feedback_folder(workspace(), recipe)
 
 
-def review_desk(recipe: Recipe) -> ReviewDesk:
+def annotation_backend(recipe: Recipe) -> AnnotationBackend:
     """Where the recipe's answers are judged: an Argilla server, or files that need none."""
-    if recipe.review.desk == "files":
-        from tuneloop.adapters.file_backend import FileDesk
+    if recipe.review.backend == "files":
+        from tuneloop.adapters.file_backend import FileBackend
 
-        return FileDesk(workspace() / "review-files" / recipe.name, pseudonym_key=pseudonym_key(workspace()))
-    from tuneloop.adapters.argilla.backend import ArgillaDesk
+        return FileBackend(workspace() / "review-files" / recipe.name, pseudonym_key=pseudonym_key(workspace()))
+    from tuneloop.adapters.argilla.backend import ArgillaBackend
 
     here = settings()
     if here.argilla_url is None or here.argilla_api_key is None:
         raise ServiceError(
             "no Argilla server is configured: run `tuneloop up`, set TUNELOOP_ARGILLA_URL and "
-            "TUNELOOP_ARGILLA_API_KEY, or set `review: {desk: files}` in the recipe"
+            "TUNELOOP_ARGILLA_API_KEY, or set `review: {backend: files}` in the recipe"
         )
-    return ArgillaDesk(
+    return ArgillaBackend(
         here.argilla_url,
         here.argilla_api_key.get_secret_value(),
         pseudonym_key=pseudonym_key(workspace()),

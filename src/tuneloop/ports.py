@@ -104,7 +104,7 @@ class SetProgress:
     waiting: Mapping[str, int]
 
 
-class ReviewDesk(Protocol):
+class AnnotationBackend(Protocol):
     """A place where people judge answers: Argilla, or files that are passed around."""
 
     def publish(self, name: str, items: Sequence[ReviewItem], form: ReviewForm) -> str:

@@ -13,7 +13,7 @@ from tests.browser.chromium import MISSING, chromium, program, window
 from tests.browser.mossgate import RECIPE, review_form, review_items
 from tests.browser.review_page import ReviewPage
 from tests.tuneloop.adapters.argilla_server import KEY, running_argilla
-from tuneloop.adapters.argilla.backend import ArgillaDesk
+from tuneloop.adapters.argilla.backend import ArgillaBackend
 from tuneloop.adapters.argilla.teams import ensure_annotator
 from tuneloop.recipes import Recipe, load_recipe
 
@@ -42,15 +42,15 @@ def recipe() -> Recipe:
 
 
 @pytest.fixture
-def desk(url: str) -> ArgillaDesk:
-    return ArgillaDesk(url, KEY)
+def backend(url: str) -> ArgillaBackend:
+    return ArgillaBackend(url, KEY)
 
 
 @pytest.fixture
-def review_set(desk: ArgillaDesk, recipe: Recipe) -> str:
+def review_set(backend: ArgillaBackend, recipe: Recipe) -> str:
     """Name of a set of ten answers that nobody has looked at."""
     name = f"support-desk-round-{next(_numbers)}"
-    desk.publish(name, review_items(), review_form(recipe))
+    backend.publish(name, review_items(), review_form(recipe))
     return name
 
 

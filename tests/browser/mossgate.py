@@ -68,7 +68,7 @@ def message(item: str) -> str:
 
 
 def right_answer(item: str) -> str:
-    """What the desk would have sent."""
+    """What the backend would have sent."""
     return str(RIGHT[item]["completion"])
 
 

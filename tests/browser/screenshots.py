@@ -18,7 +18,7 @@ from tests.browser.chromium import MISSING, chromium, program, window
 from tests.browser.mossgate import BARBECUE, CARD, HEATER
 from tests.browser.review_page import ReviewPage
 from tests.tuneloop.adapters.argilla_server import KEY, running_argilla
-from tuneloop.adapters.argilla.backend import ArgillaDesk
+from tuneloop.adapters.argilla.backend import ArgillaBackend
 from tuneloop.adapters.argilla.teams import invite
 from tuneloop.ports import ReviewItem
 from tuneloop.recipes import load_recipe
@@ -63,9 +63,9 @@ def take_all(folder: Path) -> None:
 
 
 def publish(url: str) -> None:
-    form, desk = mossgate.review_form(load_recipe(mossgate.RECIPE)), ArgillaDesk(url, KEY)
-    desk.publish(PAIRS, [pair(CARD), pair(HEATER)], replace(form, kind="preference"))
-    desk.publish(ANSWERS, mossgate.review_items(), form)
+    form, backend = mossgate.review_form(load_recipe(mossgate.RECIPE)), ArgillaBackend(url, KEY)
+    backend.publish(PAIRS, [pair(CARD), pair(HEATER)], replace(form, kind="preference"))
+    backend.publish(ANSWERS, mossgate.review_items(), form)
 
 
 def pair(item: str) -> ReviewItem:

@@ -12,7 +12,7 @@ from tests.browser.conftest import PASSWORD, Reviewer
 from tests.browser.mossgate import BARBECUE
 from tests.browser.review_page import ReviewPage
 from tests.tuneloop.adapters.argilla_server import KEY
-from tuneloop.adapters.argilla.backend import ArgillaDesk
+from tuneloop.adapters.argilla.backend import ArgillaBackend
 from tuneloop.adapters.argilla.teams import ensure_annotator
 from tuneloop.ports import ReviewForm, ReviewItem
 from tuneloop.review.adjudication import mark_published, new_cases
@@ -28,13 +28,13 @@ def test_nothing_is_learned_from_a_disagreement_until_an_adjudicator_has_seen_bo
     reviewer: Reviewer, url: str, review_set: str, tmp_path: Path
 ) -> None:
     ensure_annotator(url, KEY, "lee", PASSWORD)
-    desk = ArgillaDesk(url, KEY, adjudicators=["lee"])
+    backend = ArgillaBackend(url, KEY, adjudicators=["lee"])
     judge(reviewer, "robin", 5)
     kim = judge(reviewer, "kim", 1, mossgate.right_answer(BARBECUE))
-    report = collect(desk.answers(review_set), folder=tmp_path)
+    report = collect(backend.answers(review_set), folder=tmp_path)
     assert (report.responses, report.conflicts_waiting, report.corrections) == (2, 1, 0)
 
-    name, case = send_to_adjudication(desk, review_set, tmp_path)
+    name, case = send_to_adjudication(backend, review_set, tmp_path)
     kim.page.get_by_role("link", name="Home").click()
     expect(kim.page.get_by_role("heading", name=review_set, exact=True)).to_be_visible()
     expect(kim.page.get_by_role("heading", name=name, exact=True)).to_have_count(0)
@@ -50,7 +50,7 @@ def test_nothing_is_learned_from_a_disagreement_until_an_adjudicator_has_seen_bo
     lee.submit()
     lee.expect_nothing("pending")
 
-    report = collect(desk.answers(review_set), folder=tmp_path)
+    report = collect(backend.answers(review_set), folder=tmp_path)
     assert (report.conflicts_waiting, report.conflicts_decided, report.corrections) == (0, 1, 1)
     [row] = read_rows(tmp_path / CORRECTIONS)
     assert row["completion"] == mossgate.right_answer(BARBECUE)
@@ -69,11 +69,11 @@ def judge(reviewer: Reviewer, username: str, rating: int, correction: str | None
     return page
 
 
-def send_to_adjudication(desk: ArgillaDesk, review_set: str, folder: Path) -> tuple[str, ReviewItem]:
+def send_to_adjudication(backend: ArgillaBackend, review_set: str, folder: Path) -> tuple[str, ReviewItem]:
     """What the flow does; the set is named after the test's own, so that its answers are read with it."""
     found = examined(list(read_ledger(folder).values()), folder=folder)
     [(name, items)] = new_cases(folder, found.waiting, recipe=review_set, most=24).items()
-    desk.publish(name, items, ReviewForm("Choose the version you would send.", "adjudication"))
+    backend.publish(name, items, ReviewForm("Choose the version you would send.", "adjudication"))
     mark_published(folder, name, items)
     [case] = items
     return name, case

@@ -7,7 +7,7 @@ import pytest
 from tests.browser import mossgate
 from tests.browser.conftest import Reviewer
 from tests.browser.mossgate import BARBECUE, CARD, HEATER
-from tuneloop.adapters.argilla.backend import ArgillaDesk
+from tuneloop.adapters.argilla.backend import ArgillaBackend
 
 pytestmark = pytest.mark.end_to_end
 
@@ -33,7 +33,7 @@ def test_records_are_found_by_words_by_scores_and_by_likeness(reviewer: Reviewer
     again.expect_record(mossgate.message(HEATER))
 
 
-def test_the_keyboard_is_enough(reviewer: Reviewer, desk: ArgillaDesk, review_set: str) -> None:
+def test_the_keyboard_is_enough(reviewer: Reviewer, backend: ArgillaBackend, review_set: str) -> None:
     robin = reviewer("robin")
     robin.sort_by("answer words")
     robin.expect_record(mossgate.message(HEATER))
@@ -48,5 +48,5 @@ def test_the_keyboard_is_enough(reviewer: Reviewer, desk: ArgillaDesk, review_se
     robin.expect_status("pending")
     robin.answer_by("Backspace")
 
-    statuses = {a.status: a.rating for a in desk.answers(review_set)}
+    statuses = {a.status: a.rating for a in backend.answers(review_set)}
     assert statuses == {"submitted": 1, "draft": 3, "discarded": None}

@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page, Request
 from tests.browser.chromium import window
 from tests.browser.review_page import ReviewPage
 from tests.tuneloop.adapters.argilla_server import KEY, OWNER, api
-from tuneloop.adapters.argilla.backend import ArgillaDesk
+from tuneloop.adapters.argilla.backend import ArgillaBackend
 from tuneloop.ports import ReviewForm, ReviewItem
 
 pytestmark = pytest.mark.end_to_end
@@ -60,21 +60,21 @@ def owner(url: str, browser: Browser) -> Iterator[Owner]:
 
 
 def test_hostile_text_neither_runs_nor_loads_anything_in_any_format(url: str, owner: Owner) -> None:
-    desk = ArgillaDesk(url, KEY, workspace="hostile")
+    backend = ArgillaBackend(url, KEY, workspace="hostile")
     labels = {"slice": HOSTILE, "original": HOSTILE, "reviewer_a": HOSTILE}
     item = ReviewItem(HOSTILE, HOSTILE, HOSTILE, HOSTILE, {}, None, HOSTILE, HOSTILE, labels)
     for text_format in FORMATS:
         for kind in KINDS:
             form = ReviewForm("Rules", kind, text_format=text_format)
-            owner.show(desk.publish(f"hostile-{text_format}-{kind}", [item], form))
+            owner.show(backend.publish(f"hostile-{text_format}-{kind}", [item], form))
             assert owner.page.get_by_text(f'<img src="{THERE}image">'.replace("<", "<\u2060")).count() > 0
             assert owner.outside == []
 
 
 def test_this_would_be_noticed(url: str, owner: Owner) -> None:
-    """The same text in a record that did not come from the desk."""
-    desk = ArgillaDesk(url, KEY, workspace="hostile")
-    address = desk.publish("hostile-by-hand", [], ReviewForm("Rules"))
+    """The same text in a record that did not come from the backend."""
+    backend = ArgillaBackend(url, KEY, workspace="hostile")
+    address = backend.publish("hostile-by-hand", [], ReviewForm("Rules"))
     raw = {"items": [{"fields": {"prompt": HOSTILE, "answer": "a"}}]}
     api(url).post(f"/datasets/{address.split('/')[-2]}/records/bulk", json=raw).raise_for_status()
     owner.show(address)

@@ -16,7 +16,7 @@ from tests.browser.conftest import Reviewer
 from tests.browser.mossgate import BARBECUE
 from tests.tuneloop.lineage.lineage_examples import HASHES, write_round
 from tests.tuneloop.workflows.prepare_data.counting import WordCounter
-from tuneloop.adapters.argilla.backend import ArgillaDesk
+from tuneloop.adapters.argilla.backend import ArgillaBackend
 from tuneloop.cli.app import app
 from tuneloop.recipes import Recipe
 from tuneloop.review.collecting import collect
@@ -29,7 +29,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_a_correction_made_in_the_browser_is_in_the_next_rounds_training_data_with_its_lineage(
-    reviewer: Reviewer, desk: ArgillaDesk, review_set: str, recipe: Recipe, tmp_path: Path
+    reviewer: Reviewer, backend: ArgillaBackend, review_set: str, recipe: Recipe, tmp_path: Path
 ) -> None:
     robin = reviewer("robin")
     robin.filter_by_number("answer words", at_most=49)
@@ -41,7 +41,7 @@ def test_a_correction_made_in_the_browser_is_in_the_next_rounds_training_data_wi
     robin.submit()
     robin.expect_nothing("pending")
 
-    [said] = desk.answers(review_set)
+    [said] = backend.answers(review_set)
     report = collect([said], folder=tmp_path / "feedback" / recipe.name)
     assert (report.responses, report.new_responses, report.corrections) == (1, 1, 1)
     data = prepare_data(

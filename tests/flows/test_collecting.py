@@ -1,4 +1,4 @@
-"""From a desk that only remembers to rows, adjudication and the report, by the task that all flows call."""
+"""From a backend that only remembers to rows, adjudication and the report, by the task that all flows call."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SET = f"{NAME}-round-1"
 
 
 @dataclass
-class Desk:
+class Backend:
     """What people said, and what was put before them; it can break down when something is published."""
 
     said: list[ReviewAnswer] = field(default_factory=list)
@@ -57,10 +57,10 @@ class Desk:
 
 
 @pytest.fixture
-def desk(monkeypatch: pytest.MonkeyPatch) -> Desk:
+def backend(monkeypatch: pytest.MonkeyPatch) -> Backend:
     from tasks import wiring
 
-    found = Desk()
+    found = Backend()
     monkeypatch.setattr(wiring, "review_desk", lambda _recipe: found)
     return found
 
@@ -104,44 +104,46 @@ def artifacts(recipe: Recipe) -> dict[str, str]:
         return {str(a.key): f"{a.data} {a.description}" for a in client.read_artifacts() if recipe.name in str(a.key)}
 
 
-def test_conflicts_are_put_before_an_adjudicator_once(place: Path, recipe: Recipe, desk: Desk) -> None:
-    desk.said = disagreeing(recipe)
+def test_conflicts_are_put_before_an_adjudicator_once(place: Path, recipe: Recipe, backend: Backend) -> None:
+    backend.said = disagreeing(recipe)
     assert collected(recipe).conflicts_waiting == 2
     names = [f"{recipe.name}-adjudication-{n}" for n in (1, 2)]
-    assert {name: len(items) for name, items in desk.sets.items()} == dict.fromkeys(names, 1)
-    assert {(form.kind, form.min_submitted) for form in desk.forms.values()} == {("adjudication", 1)}
+    assert {name: len(items) for name, items in backend.sets.items()} == dict.fromkeys(names, 1)
+    assert {(form.kind, form.min_submitted) for form in backend.forms.values()} == {("adjudication", 1)}
     collected(recipe)
-    assert desk.publications == 2
+    assert backend.publications == 2
 
 
 def test_a_publication_that_broke_off_is_repeated_and_nothing_is_doubled(
-    place: Path, recipe: Recipe, desk: Desk
+    place: Path, recipe: Recipe, backend: Backend
 ) -> None:
-    desk.said, desk.fails = disagreeing(recipe), True
+    backend.said, backend.fails = disagreeing(recipe), True
     with pytest.raises(ConnectionError):
         collected(recipe)
     assert len(read_rows(folder(place, recipe) / "responses.jsonl")) == 4, "what was collected stays"
-    desk.fails = False
+    backend.fails = False
     collected(recipe)
-    assert {name: len(items) for name, items in desk.sets.items()} == {
+    assert {name: len(items) for name, items in backend.sets.items()} == {
         f"{recipe.name}-adjudication-{n}": 1 for n in (1, 2)
     }
 
 
-def test_the_decision_is_the_row_of_the_next_round(place: Path, recipe: Recipe, desk: Desk) -> None:
-    desk.said = disagreeing(recipe)[:2]
+def test_the_decision_is_the_row_of_the_next_round(place: Path, recipe: Recipe, backend: Backend) -> None:
+    backend.said = disagreeing(recipe)[:2]
     collected(recipe)
-    ((name, items),) = desk.sets.items()
+    ((name, items),) = backend.sets.items()
     (item,) = items.values()
     decision = by(recipe, "c", item.id, "It left today.", review_set=name, kind="adjudication", answer=item.answer)
-    desk.said.append(decision)
+    backend.said.append(decision)
     assert collected(recipe).conflicts_waiting == 0
     (row,) = read_rows(folder(place, recipe) / "corrections.jsonl")
     assert (row["completion"], row["extra"]["adjudicator"]) == ("It left today.", "reviewer-cccccccccccc")
 
 
-def test_answers_of_a_recipe_whose_name_begins_alike_are_not_ours(place: Path, recipe: Recipe, desk: Desk) -> None:
-    desk.said = [
+def test_answers_of_a_recipe_whose_name_begins_alike_are_not_ours(
+    place: Path, recipe: Recipe, backend: Backend
+) -> None:
+    backend.said = [
         by(recipe, "a", "i1", "Mine."),
         by(recipe, "b", "i1", "Not mine.", review_set=f"{recipe.name}-eu-round-1"),
     ]
@@ -149,9 +151,9 @@ def test_answers_of_a_recipe_whose_name_begins_alike_are_not_ours(place: Path, r
 
 
 def test_the_report_is_linked_in_the_ui_and_holds_nothing_that_anybody_wrote(
-    place: Path, recipe: Recipe, desk: Desk
+    place: Path, recipe: Recipe, backend: Backend
 ) -> None:
-    desk.said = disagreeing(recipe)
+    backend.said = disagreeing(recipe)
     collected(recipe)
     page = folder(place, recipe) / "review.html"
     shown = artifacts(recipe)

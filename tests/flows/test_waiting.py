@@ -17,7 +17,7 @@ from prefect.states import Scheduled
 from tests.flows.conftest import tiny_recipe
 from tests.tuneloop.adapters.file_backend.filling import FORM, fill, item
 from tests.tuneloop.reports.examples import make_round
-from tuneloop.adapters.file_backend import FileDesk
+from tuneloop.adapters.file_backend import FileBackend
 from tuneloop.pseudonyms import pseudonym_key
 from tuneloop.registry.known_rounds import note_recipe
 from tuneloop.registry.rounds import save_round
@@ -46,9 +46,9 @@ def deployed(flow_file: str, name: str) -> UUID:
         return client.create_deployment(client.create_flow(flow), name=name)
 
 
-def a_recipe(place: Path, workspace: Path, name: str, **review: Any) -> FileDesk:
+def a_recipe(place: Path, workspace: Path, name: str, **review: Any) -> FileBackend:
     """One that was turned once and has a set of two before people."""
-    content = tiny_recipe(place) | {"name": name, "review": {"desk": "files", "min_submitted": 1} | review}
+    content = tiny_recipe(place) | {"name": name, "review": {"backend": "files", "min_submitted": 1} | review}
     (place / f"{name}.yaml").write_text(yaml.safe_dump(content))
     note_recipe(workspace, name, f"{name}.yaml")
     feedback = make_round().feedback
@@ -57,14 +57,14 @@ def a_recipe(place: Path, workspace: Path, name: str, **review: Any) -> FileDesk
     report = ReviewReport(review_set=f"{name}-round-1", url="u", records=2)
     verdict = make_round().verdict.model_copy(update={"decision": "needs_review"})
     save_round(workspace, make_round(1, recipe=name, feedback=none_yet, reviews=[report], verdict=verdict))
-    desk = FileDesk(workspace / "review-files" / name, pseudonym_key=pseudonym_key(workspace))
-    desk.publish(f"{name}-round-1", [item(1), item(2)], replace(FORM, min_submitted=1))
-    return desk
+    backend = FileBackend(workspace / "review-files" / name, pseudonym_key=pseudonym_key(workspace))
+    backend.publish(f"{name}-round-1", [item(1), item(2)], replace(FORM, min_submitted=1))
+    return backend
 
 
-def answer(workspace: Path, name: str, desk: FileDesk, *places: int) -> None:
+def answer(workspace: Path, name: str, backend: FileBackend, *places: int) -> None:
     sheet = workspace / "review-files" / name / f"{name}-round-1.csv"
-    desk.import_file(fill(sheet, {n: {"rating": 4} for n in places}), reviewer="Anna")
+    backend.import_file(fill(sheet, {n: {"rating": 4} for n in places}), reviewer="Anna")
 
 
 def turns(cycle: str) -> list[dict[str, Any]]:
@@ -135,11 +135,11 @@ def test_enough_answers_start_one_turn_however_often_they_are_swept(place: Path,
     from flows.human_review import human_review
 
     deployed("retraining_cycle", "retraining-cycle")
-    desk = a_recipe(place, workspace, "enough", retrain_after_answers=2)
-    answer(workspace, "enough", desk, 1)
+    backend = a_recipe(place, workspace, "enough", retrain_after_answers=2)
+    answer(workspace, "enough", backend, 1)
     human_review("enough.yaml")
     assert [t for t in turns("enough.yaml") if "trigger" in t] == []
-    answer(workspace, "enough", desk, 1, 2)
+    answer(workspace, "enough", backend, 1, 2)
     for _ in range(3):
         human_review("enough.yaml")
     assert [t["trigger"] for t in turns("enough.yaml") if "trigger" in t] == ["feedback"]

@@ -47,8 +47,8 @@ CONFIG = Evaluation(
 TRAINING = Training(epochs=2, batch_size=8, learning_rate=1e-3, lora_rank=16, lora_alpha=32)
 
 
-def desk_rows(name: str, count: int) -> list[Record]:
-    """The first rows of one of the desk's files that are sound: some are broken on purpose."""
+def backend_rows(name: str, count: int) -> list[Record]:
+    """The first rows of one of the backend's files that are sound: some are broken on purpose."""
     found = []
     for line, text in enumerate((DESK / name).read_text("utf-8").splitlines(), 1):
         row = _object(text)
@@ -116,9 +116,9 @@ class Workshop:
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        rows = desk_rows("train.jsonl", TRAIN_ROWS + VALIDATION_ROWS)
+        rows = backend_rows("train.jsonl", TRAIN_ROWS + VALIDATION_ROWS)
         self.train_rows, self.validation_rows = rows[:TRAIN_ROWS], rows[TRAIN_ROWS:]
-        self.test_rows = evenly_urgent(desk_rows("heldout.jsonl", 150))
+        self.test_rows = evenly_urgent(backend_rows("heldout.jsonl", 150))
         self.base = prepare_base(self.recipe.model, self.folder / "base")
         self.base_report = self.measure("base", self.base)
 

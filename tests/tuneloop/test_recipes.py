@@ -113,3 +113,14 @@ def test_a_recipe_may_use_a_few_aliases_and_merges(tmp_path):
 def test_numbers_that_no_training_needs_are_refused_in_code_too(key):
     with pytest.raises(ValueError, match=key):
         Recipe.model_validate({"name": "x", "data": {"sources": []}, "model": {"base": "m"}, "training": {key: 10**10}})
+
+
+def test_a_key_of_the_release_before_is_read_with_a_warning_that_says_what_to_write(caplog):
+    content = {
+        "name": "tea",
+        "data": {"sources": [{"name": "rows", "path": "rows.jsonl"}]},
+        "model": {"base": "tiny"},
+        "review": {"desk": "files"},
+    }
+    assert Recipe.model_validate(content).review.backend == "files"
+    assert caplog.messages == ["review.desk is called review.backend now: write `backend: files`"]

@@ -1,4 +1,4 @@
-"""`tuneloop review export` and `import`: review in files, for recipes with `review: {desk: files}`."""
+"""`tuneloop review export` and `import`: review in files, for recipes with `review: {backend: files}`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from tuneloop.adapters.file_backend import FileDesk, Import
+    from tuneloop.adapters.file_backend import FileBackend, Import
     from tuneloop.settings import Settings
 
 SHOWN = 20
@@ -22,7 +22,7 @@ def register(review: typer.Typer) -> None:
 
 
 def export(
-    recipe: Annotated[Path, typer.Argument(help="A recipe with `review: {desk: files}`.")],
+    recipe: Annotated[Path, typer.Argument(help="A recipe with `review: {backend: files}`.")],
     *,
     reviewer: Annotated[
         list[str] | None, typer.Option(help="Make this person's own copy of each open set; may be given several times.")
@@ -34,10 +34,12 @@ def export(
     from tuneloop.settings import Settings
 
     spec = load_recipe(recipe)
-    if spec.review.desk != "files":
-        raise DataError(f"{spec.name} is reviewed in Argilla; set `review: {{desk: files}}` in {recipe} to use files")
-    desk = _desk(Settings(), spec.name)
-    found = desk.files()
+    if spec.review.backend != "files":
+        raise DataError(
+            f"{spec.name} is reviewed in Argilla; set `review: {{backend: files}}` in {recipe} to use files"
+        )
+    backend = _backend(Settings(), spec.name)
+    found = backend.files()
     if not found:
         typer.echo(f"{spec.name} has no review set yet: `tuneloop run {recipe}` publishes one")
     for each in found:
@@ -46,7 +48,7 @@ def export(
         for file in each.files:
             typer.echo(f"  {file}")
     for name in reviewer or ():
-        for copy in desk.copies_for(name, adjudicates=name in spec.review.adjudication.adjudicators):
+        for copy in backend.copies_for(name, adjudicates=name in spec.review.adjudication.adjudicators):
             typer.echo(f"{name}  {copy}")
 
 
@@ -63,8 +65,8 @@ def import_(
     from tuneloop.settings import Settings
 
     settings = Settings()
-    name, desk = _desk_of(settings, file)
-    report = desk.import_file(file, reviewer=reviewer)
+    name, backend = _backend_of(settings, file)
+    report = backend.import_file(file, reviewer=reviewer)
     _tell(report)
     if report.new or report.changed:
         try:
@@ -93,25 +95,25 @@ def _announce(settings: Settings, recipe: str, answers: int) -> None:
     announce_answers(settings, recipe, answers)
 
 
-def _desk(settings: Settings, recipe: str) -> FileDesk:
-    from tuneloop.adapters.file_backend import FileDesk
+def _backend(settings: Settings, recipe: str) -> FileBackend:
+    from tuneloop.adapters.file_backend import FileBackend
     from tuneloop.pseudonyms import pseudonym_key
 
     workspace = settings.workspace_path
-    return FileDesk(workspace / "review-files" / recipe, pseudonym_key=pseudonym_key(workspace))
+    return FileBackend(workspace / "review-files" / recipe, pseudonym_key=pseudonym_key(workspace))
 
 
-def _desk_of(settings: Settings, file: Path) -> tuple[str, FileDesk]:
-    """The recipe whose review set the file is a sheet of, and its desk."""
+def _backend_of(settings: Settings, file: Path) -> tuple[str, FileBackend]:
+    """The recipe whose review set the file is a sheet of, and its backend."""
     from tuneloop.adapters.file_backend import sets_in
     from tuneloop.errors import DataError
 
     names = sets_in(file)
     folder = settings.workspace_path / "review-files"
     for recipe in sorted(path.name for path in folder.iterdir()) if folder.is_dir() else ():
-        desk = _desk(settings, recipe)
-        if names & desk.review_sets():
-            return recipe, desk
+        backend = _backend(settings, recipe)
+        if names & backend.review_sets():
+            return recipe, backend
     raise DataError(
         f"{file} belongs to no review set of {settings.workspace_path}: is it a sheet of "
         "`tuneloop review export`, with its `item` column as it was?"

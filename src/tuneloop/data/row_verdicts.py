@@ -67,7 +67,7 @@ def apply_verdicts(record: Record, verdicts: Verdicts) -> tuple[Record, str]:
 
 
 def _words(text: str) -> str:
-    """Desks may trim lines and turn their ends."""
+    """Backends may trim lines and turn their ends."""
     return " ".join(text.split())
 
 

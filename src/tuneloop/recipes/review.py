@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import logging
+from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -11,6 +12,8 @@ from tuneloop.recipes.section import Fraction, Section
 SetKind = Literal["answers", "preference", "data_sample", "red_team", "drifted_slice"]
 """Sets that the loop publishes: answers to judge and correct; two models' answers side by side; training rows before
 they are trained on; red-team failures to triage; answers to the slice of traffic that drifted."""
+
+log = logging.getLogger(__name__)
 
 Dimension = Literal["factuality", "relevance", "coherence", "safety", "adherence"]
 Strategy = Literal["uncertain", "disagreement", "low_score", "drifted", "diverse", "random"]
@@ -31,10 +34,10 @@ class Adjudication(Section):
 
 
 class Review(Section):
-    """Human review: the loop puts answers before people and learns from what they say."""
+    """Human review: the loop sends answers to reviewers and learns from their responses."""
 
     enabled: bool = True
-    desk: Literal["argilla", "files"] = Field(
+    backend: Literal["argilla", "files"] = Field(
         default="argilla", description="a server with a web page, or JSONL files and spreadsheets to pass around"
     )
     sets: tuple[SetKind, ...] = Field(default=("answers",), description="what each round puts before people")
@@ -83,6 +86,15 @@ class Review(Section):
     approval: bool = Field(
         default=False, description="a person must click before a model that passed the gate is promoted"
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _former_keys(cls, values: Any) -> Any:
+        """Read keys of the release before this one, with a warning that says what to write."""
+        if isinstance(values, dict) and "desk" in values and "backend" not in values:
+            log.warning("review.desk is called review.backend now: write `backend: %s`", values["desk"])
+            return {**{k: v for k, v in values.items() if k != "desk"}, "backend": values["desk"]}
+        return values
 
     @field_validator("sampling")
     @classmethod

@@ -15,7 +15,7 @@ class SetSummary(Result):
     kind: str
     url: str = ""
     records: int | None = None
-    """None: the desk does not tell any more, as where the set was deleted there."""
+    """None: the backend does not tell any more, as where the set was deleted there."""
     completed: int | None = None
     min_submitted: int | None = None
     waiting: dict[str, int] = {}

@@ -57,7 +57,7 @@ def merged(known: Mapping[str, ReviewAnswer], answers: Iterable[ReviewAnswer]) -
 
     An edited response replaces its old self, and an old copy never a newer one. A draft or a discarded answer replaces
     what had been submitted: that is how something is taken back. A response that is no longer among `answers` stays: a
-    desk that was emptied must not take the corrections with it.
+    backend that was emptied must not take the corrections with it.
     """
     found = dict(known)
     for answer in answers:
@@ -70,7 +70,7 @@ def merged(known: Mapping[str, ReviewAnswer], answers: Iterable[ReviewAnswer]) -
 def latest(ledger: Sequence[ReviewAnswer]) -> list[ReviewAnswer]:
     """What each reviewer last said of each record, whatever its status, in order of submission.
 
-    A desk that was moved may give old responses new ids: one person has one say on one record.
+    A backend that was moved may give old responses new ids: one person has one say on one record.
     """
     last = {(answer.review_set, answer.item_id, answer.reviewer): answer for answer in ledger}
     return sorted(last.values(), key=lambda answer: (answer.submitted_at, answer.response_id))

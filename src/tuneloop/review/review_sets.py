@@ -77,7 +77,7 @@ class ReviewSet:
     """What is put before people under one name.
 
     `counts` says how many items were chosen by what, `notes` where that is not as the recipe wants it. `gold` are the
-    lines for gold.jsonl. `url` is empty until the desk has all of the items.
+    lines for gold.jsonl. `url` is empty until the backend has all of the items.
     """
 
     name: str
@@ -122,7 +122,7 @@ class ReviewSets:
         return found
 
     def mark_published(self, found: ReviewSet, url: str) -> ReviewSet:
-        """Note that the desk has it all."""
+        """Note that the backend has it all."""
         published = replace(found, url=url)
         with locked(self.folder):
             self._write(published)

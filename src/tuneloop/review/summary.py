@@ -43,7 +43,7 @@ def summarise(
     Args:
         recipe: its name.
         found: the ledger, examined.
-        progress: of all its sets, as the desk tells it; may be empty.
+        progress: of all its sets, as the backend tells it; may be empty.
         made_at: ISO 8601.
         rows: file of the feedback folder -> rows in it.
         accepted: answers that were edited in production.
@@ -82,7 +82,7 @@ def _judged_records(found: Examined) -> list[Reviewed]:
 
 
 def _sets(found: Examined, progress: Sequence[SetProgress]) -> list[SetSummary]:
-    """The desk's sets in its order, then those that only the ledger knows."""
+    """The backend's sets in its order, then those that only the ledger knows."""
     told = {each.review_set: each for each in progress}
     said, judgements, records = defaultdict(list), defaultdict(list), defaultdict(list)
     for answer in found.ledger:

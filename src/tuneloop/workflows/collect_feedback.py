@@ -12,7 +12,7 @@ from typing import Any
 from tuneloop.data.anonymising import treat
 from tuneloop.drift.traffic import read_since
 from tuneloop.lineage.people_rows import people_rows
-from tuneloop.ports import ReviewAnswer, ReviewDesk
+from tuneloop.ports import AnnotationBackend, ReviewAnswer
 from tuneloop.pseudonyms import pseudonym_key
 from tuneloop.recipes import Checks, Recipe
 from tuneloop.records import Message, Record
@@ -40,16 +40,16 @@ def collect_feedback(
     *,
     root: Path,
     workspace: Path,
-    desk: ReviewDesk | None,
+    backend: AnnotationBackend | None,
     check: Callable[[Sequence[ReviewAnswer]], None],
 ) -> tuple[FeedbackReport, Examined]:
     """Turn responses and edited answers into rows, and send conflicts to adjudication; returns the ledger, examined.
 
-    `desk`: None: the recipe has no review. `check` is called with all submitted answers when there are new ones.
+    `backend`: None: the recipe has no review. `check` is called with all submitted answers when there are new ones.
     """
     folder = feedback_folder(workspace, recipe.name)
     # Of all the recipe's sets: reviewers may still be at an old one.
-    found = desk.answers(f"{recipe.name}-") if desk else []
+    found = backend.answers(f"{recipe.name}-") if backend else []
     answers = [answer for answer in found if is_set_of(recipe.name, answer.review_set)]
     report = collect(answers, folder=folder, limits=recipe.review.adjudication)
     if report.new_responses:
@@ -61,8 +61,8 @@ def collect_feedback(
         key=pseudonym_key(workspace),
     )
     state = review_state(recipe, workspace)
-    if desk:
-        publish_conflicts(recipe, state.waiting, root=root, workspace=workspace, desk=desk)
+    if backend:
+        publish_conflicts(recipe, state.waiting, root=root, workspace=workspace, backend=backend)
     return report, state
 
 
@@ -73,11 +73,11 @@ def review_state(recipe: Recipe, workspace: Path) -> Examined:
 
 
 def report_review(
-    recipe: Recipe, found: Examined, *, workspace: Path, desk: ReviewDesk | None
+    recipe: Recipe, found: Examined, *, workspace: Path, backend: AnnotationBackend | None
 ) -> tuple[ReviewSummary, Path]:
-    """Write the review report anew; returns what it says and its page. `desk`: None: the recipe has no review."""
+    """Write the review report anew; returns what it says and its page. `backend`: None: the recipe has no review."""
     folder = feedback_folder(workspace, recipe.name)
-    known = desk.progress(f"{recipe.name}-") if desk else []
+    known = backend.progress(f"{recipe.name}-") if backend else []
     progress = [each for each in known if is_set_of(recipe.name, each.review_set)]
     summary = summarise(
         recipe.name,
@@ -94,13 +94,13 @@ def report_review(
 
 
 def cause_of_next_cycle(
-    recipe: Recipe, feedback: FeedbackReport, *, workspace: Path, open_desk: Callable[[], ReviewDesk]
+    recipe: Recipe, feedback: FeedbackReport, *, workspace: Path, open_backend: Callable[[], AnnotationBackend]
 ) -> str | None:
     """Say why the next cycle is due; None where it is not, or the recipe has made no round here yet."""
     rounds = load_rounds(workspace, recipe.name)
     if not rounds or not recipe.review.enabled:
         return None
-    progress = open_desk().progress(f"{recipe.name}-")
+    progress = open_backend().progress(f"{recipe.name}-")
     return cause_for_a_turn(rounds[-1], feedback, progress, after_answers=recipe.review.retrain_after_answers)
 
 

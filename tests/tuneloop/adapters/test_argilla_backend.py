@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuneloop.adapters.argilla.backend import ArgillaDesk
+from tuneloop.adapters.argilla.backend import ArgillaBackend
 from tuneloop.adapters.argilla.forms import SIGNS, dataset_of, fields_of, guidelines_of, metadata_of, unwrapped
 from tuneloop.adapters.argilla.questions import defused, questions_of, restored
 from tuneloop.adapters.argilla.records import answer_of, record_of
@@ -237,4 +237,4 @@ def test_options_and_questions_that_we_do_not_know_say_nothing():
 @pytest.mark.slow
 def test_a_server_that_is_not_there_is_reported_with_advice():
     with pytest.raises(ServiceError, match="tuneloop up"):
-        ArgillaDesk("http://127.0.0.1:9", "some-key").answers("desk")
+        ArgillaBackend("http://127.0.0.1:9", "some-key").answers("desk")

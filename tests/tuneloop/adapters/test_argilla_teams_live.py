@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from tests.tuneloop.adapters.argilla_server import KEY, api, records, respond
-from tuneloop.adapters.argilla.backend import ArgillaDesk
+from tuneloop.adapters.argilla.backend import ArgillaBackend
 from tuneloop.adapters.argilla.teams import ensure_annotator
 from tuneloop.cli.app import app
 from tuneloop.errors import ServiceError
@@ -37,35 +37,35 @@ def login(url: str, username: str, password: str) -> str:
 def test_nobody_sees_another_teams_sets(url):
     keys = {name: ensure_annotator(url, KEY, name, "a-long-password", team="lobby") for name in ("red-1", "blue-1")}
     for team in ("red", "blue"):
-        desk = ArgillaDesk(url, KEY, workspace=team, annotators=(f"{team}-1",))
-        desk.publish(f"{team}-round-1", ITEMS, ReviewForm("Rules"))
+        backend = ArgillaBackend(url, KEY, workspace=team, annotators=(f"{team}-1",))
+        backend.publish(f"{team}-round-1", ITEMS, ReviewForm("Rules"))
     assert visible_sets(url, keys["red-1"]) & {"red-round-1", "blue-round-1"} == {"red-round-1"}
     assert visible_sets(url, keys["blue-1"]) & {"red-round-1", "blue-round-1"} == {"blue-round-1"}
-    blue = ArgillaDesk(url, KEY, workspace="blue").progress("blue")[0].url.split("/")[-2]
+    blue = ArgillaBackend(url, KEY, workspace="blue").progress("blue")[0].url.split("/")[-2]
     for path in (f"/datasets/{blue}", f"/datasets/{blue}/questions", f"/datasets/{blue}/progress"):
         assert api(url, keys["red-1"]).get(path).status_code == 403
-    assert ArgillaDesk(url, KEY, workspace="red").answers("blue") == []
+    assert ArgillaBackend(url, KEY, workspace="red").answers("blue") == []
 
 
 def test_adjudication_sets_are_for_adjudicators_alone(url):
     member, judge = (ensure_annotator(url, KEY, name, "a-long-password", team="court") for name in ("juror", "judge"))
-    desk = ArgillaDesk(url, KEY, workspace="court", annotators=("juror",), adjudicators=("judge",))
-    desk.publish("court-conflicts", ITEMS, ReviewForm("Rules", "adjudication"))
+    backend = ArgillaBackend(url, KEY, workspace="court", annotators=("juror",), adjudicators=("judge",))
+    backend.publish("court-conflicts", ITEMS, ReviewForm("Rules", "adjudication"))
     assert "court-conflicts" not in visible_sets(url, member)
     assert "court-conflicts" in visible_sets(url, judge)
-    assert list(desk.progress("court")[0].waiting.values()) == [1]
+    assert list(backend.progress("court")[0].waiting.values()) == [1]
 
 
 def test_without_adjudicators_it_is_the_owner_who_is_waited_for(url):
-    desk = ArgillaDesk(url, KEY, workspace="calm")
-    desk.publish("calm-conflicts", ITEMS, ReviewForm("Rules", "adjudication"))
-    assert list(desk.progress("calm")[0].waiting.values()) == [1]
+    backend = ArgillaBackend(url, KEY, workspace="calm")
+    backend.publish("calm-conflicts", ITEMS, ReviewForm("Rules", "adjudication"))
+    assert list(backend.progress("calm")[0].waiting.values()) == [1]
 
 
 def test_a_recipe_whose_reviewers_have_no_accounts_says_how_to_make_them(url):
-    desk = ArgillaDesk(url, KEY, workspace="empty", annotators=("nobody-yet",))
+    backend = ArgillaBackend(url, KEY, workspace="empty", annotators=("nobody-yet",))
     with pytest.raises(ServiceError, match="tuneloop review invite NAME --team empty"):
-        desk.publish("empty-round-1", ITEMS, ReviewForm("Rules"))
+        backend.publish("empty-round-1", ITEMS, ReviewForm("Rules"))
 
 
 def test_an_invited_reviewer_signs_in_with_the_password_that_is_shown_once(url, tuneloop):
@@ -92,9 +92,9 @@ def test_people_lead_from_a_pseudonym_to_a_name(url, tuneloop, tmp_path):
     from tuneloop.pseudonyms import pseudonym_key
 
     key = ensure_annotator(url, KEY, "sasha", "a-long-password", team="walk")
-    desk = ArgillaDesk(url, KEY, workspace="walk", pseudonym_key=pseudonym_key(tmp_path))
-    respond(url, key, records(url, desk.publish("walk-round-1", ITEMS, ReviewForm("Rules")))[0]["id"], rating=4)
-    reviewer = desk.answers("walk")[0].reviewer
+    backend = ArgillaBackend(url, KEY, workspace="walk", pseudonym_key=pseudonym_key(tmp_path))
+    respond(url, key, records(url, backend.publish("walk-round-1", ITEMS, ReviewForm("Rules")))[0]["id"], rating=4)
+    reviewer = backend.answers("walk")[0].reviewer
     people = json.loads(tuneloop("people", "--json", "--force").output)
     found = [p for p in people if p["reviewer"] == reviewer and p["team"] == "walk"]
     assert [(p["username"], p["state"], p["role"]) for p in found] == [("sasha", "member", "annotator")]
@@ -103,12 +103,12 @@ def test_people_lead_from_a_pseudonym_to_a_name(url, tuneloop, tmp_path):
 
 def test_who_is_removed_sees_nothing_keeps_every_answer_and_comes_back_only_by_invitation(url, tuneloop):
     key = ensure_annotator(url, KEY, "lee", "a-long-password", team="leaving")
-    desk = ArgillaDesk(url, KEY, workspace="leaving")  # open to every user of the server
-    respond(url, key, records(url, desk.publish("leaving-round-1", ITEMS, ReviewForm("Rules")))[0]["id"], rating=4)
+    backend = ArgillaBackend(url, KEY, workspace="leaving")  # open to every user of the server
+    respond(url, key, records(url, backend.publish("leaving-round-1", ITEMS, ReviewForm("Rules")))[0]["id"], rating=4)
     assert "every answer is kept" in tuneloop("remove", "lee", "--team", "leaving").output
-    desk.publish("leaving-round-2", ITEMS, ReviewForm("Rules"))
+    backend.publish("leaving-round-2", ITEMS, ReviewForm("Rules"))
     assert api(url, key).get("/me").status_code == 401
-    assert [answer.rating for answer in desk.answers("leaving")] == [4]
+    assert [answer.rating for answer in backend.answers("leaving")] == [4]
     assert json.loads(tuneloop("remove", "lee", "--team", "leaving", "--json").output)["removed"] is False
     back = json.loads(tuneloop("invite", "lee", "--team", "leaving", "--json", "--force").output)
     assert visible_sets(url, login(url, "lee", back["password"])) >= {"leaving-round-1", "leaving-round-2"}
@@ -152,12 +152,12 @@ def test_an_account_that_was_never_taken_out_keeps_its_password(url, tuneloop):
 
 def test_a_deleted_account_takes_its_answers_along_which_is_why_there_is_remove(url):
     key = ensure_annotator(url, KEY, "gone", "a-long-password", team="deleting")
-    desk = ArgillaDesk(url, KEY, workspace="deleting", annotators=("gone",))
-    respond(url, key, records(url, desk.publish("deleting-round-1", ITEMS, ReviewForm("Rules")))[0]["id"], rating=4)
+    backend = ArgillaBackend(url, KEY, workspace="deleting", annotators=("gone",))
+    respond(url, key, records(url, backend.publish("deleting-round-1", ITEMS, ReviewForm("Rules")))[0]["id"], rating=4)
     user = api(url, key).get("/me").json()["id"]
     api(url).delete(f"/users/{user}").raise_for_status()
-    assert desk.answers("deleting") == []
-    assert desk.progress("deleting")[0].waiting == {}
+    assert backend.answers("deleting") == []
+    assert backend.progress("deleting")[0].waiting == {}
 
 
 @pytest.mark.parametrize(("arguments", "advice"), [

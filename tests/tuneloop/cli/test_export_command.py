@@ -6,7 +6,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from tests.tuneloop.registry.registered import Desk
+from tests.tuneloop.registry.registered import RecordingBackend
 from tests.tuneloop.reports.examples import make_round
 from tuneloop.cli.export_command import find_run, register, require_sealed
 from tuneloop.errors import DataError, ModelError
@@ -54,7 +54,7 @@ def test_a_recipe_without_a_champion_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_run_that_was_judged_leaves_the_house_as_it_was_judged_only(tmp_path: Path) -> None:
-    round_ = Desk(tmp_path).judged(1)
+    round_ = RecordingBackend(tmp_path).judged(1)
     require_sealed(tmp_path, "desk", round_.training, file_digests)
     (Path(round_.training.model) / "modeling.py").write_text("import os")
     with pytest.raises(ModelError, match=r"round 1 of desk judged: served: modeling.py was added"):

@@ -127,9 +127,9 @@ def test_up_on_a_read_only_disk_says_so(tmp_path: Path) -> None:
 def test_review_import_onto_a_disk_without_room_says_so(tmp_path: Path, worsen: str, said: str) -> None:
     publish = (
         "from pathlib import Path; from tests.tuneloop.adapters.file_backend.filling import FORM, item;"
-        "from tuneloop.adapters.file_backend import FileDesk; from tuneloop.pseudonyms import pseudonym_key;"
-        f"ws = Path('{tmp_path}/disk/ws'); desk = FileDesk(ws / 'review-files/tea', pseudonym_key=pseudonym_key(ws));"
-        "desk.publish('tea-round-1', [item(1)], FORM)"
+        "from tuneloop.adapters.file_backend import FileBackend; from tuneloop.pseudonyms import pseudonym_key;"
+        f"ws = Path('{tmp_path}/disk/ws'); out = FileBackend(ws / 'review-files/tea', pseudonym_key=pseudonym_key(ws));"
+        "out.publish('tea-round-1', [item(1)], FORM)"
     )
     (tmp_path / "filled.csv").write_text("item,rating,reviewer\ntea-round-1/i1,4,Ann\n")
     done = on_small_disk(

@@ -10,7 +10,7 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from tests.tuneloop.adapters.file_backend.filling import FORM, fill, item
-from tuneloop.adapters.file_backend import FileDesk
+from tuneloop.adapters.file_backend import FileBackend
 from tuneloop.cli import review_files_command
 from tuneloop.cli.app import PlainErrors
 from tuneloop.pseudonyms import pseudonym_key
@@ -31,10 +31,10 @@ def tuneloop(tmp_path: Path) -> Run:
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> FileDesk:
-    desk = FileDesk(tmp_path / "ws/review-files/tea", pseudonym_key=pseudonym_key(tmp_path / "ws"))
-    desk.publish("tea-round-1", [item(1), item(2)], FORM)
-    return desk
+def backend(tmp_path: Path) -> FileBackend:
+    backend = FileBackend(tmp_path / "ws/review-files/tea", pseudonym_key=pseudonym_key(tmp_path / "ws"))
+    backend.publish("tea-round-1", [item(1), item(2)], FORM)
+    return backend
 
 
 @pytest.fixture
@@ -42,14 +42,14 @@ def recipe(tmp_path: Path) -> str:
     return write_recipe(tmp_path, "files")
 
 
-def write_recipe(folder: Path, desk: str) -> str:
+def write_recipe(folder: Path, backend: str) -> str:
     data = {"sources": [{"name": "rows", "path": "rows.jsonl"}]}
-    content = {"name": "tea", "data": data, "model": {"base": "x"}, "review": {"desk": desk}}
+    content = {"name": "tea", "data": data, "model": {"base": "x"}, "review": {"desk": backend}}
     (folder / "tea.yaml").write_text(yaml.safe_dump(content))
     return str(folder / "tea.yaml")
 
 
-def test_export_says_where_the_sheets_are_and_makes_copies(tuneloop: Run, recipe: str, desk: FileDesk) -> None:
+def test_export_says_where_the_sheets_are_and_makes_copies(tuneloop: Run, recipe: str, backend: FileBackend) -> None:
     said = tuneloop("export", recipe, "--reviewer", "Anna", "--reviewer", "Bob").output
     assert "tea-round-1  0 of 2 records reviewed" in said
     for name in ("tea-round-1.xlsx", "tea-round-1.csv", "tea-round-1.jsonl", "copies/tea-round-1-anna.xlsx"):
@@ -63,7 +63,7 @@ def test_export_of_a_recipe_that_is_reviewed_in_argilla_says_what_to_do(tuneloop
 
 
 def test_import_counts_names_bad_cells_and_fails_while_there_are_any(
-    tuneloop: Run, tmp_path: Path, desk: FileDesk
+    tuneloop: Run, tmp_path: Path, backend: FileBackend
 ) -> None:
     sheet = tmp_path / "ws/review-files/tea/tea-round-1.csv"
     bad = fill(sheet, {1: {"rating": 4}, 2: {"rating": 9}})
@@ -77,7 +77,7 @@ def test_import_counts_names_bad_cells_and_fails_while_there_are_any(
     assert "1 new answers, 0 changed, 1 as before; 0 rows are still empty" in good.output
 
 
-def test_a_file_of_no_set_is_refused(tuneloop: Run, tmp_path: Path, desk: FileDesk) -> None:
+def test_a_file_of_no_set_is_refused(tuneloop: Run, tmp_path: Path, backend: FileBackend) -> None:
     (tmp_path / "other.csv").write_text("item,rating\nfaq-round-1/x,4\n")
     result = tuneloop("import", str(tmp_path / "other.csv"), "--reviewer", "Anna")
     assert result.exit_code == 1

@@ -68,125 +68,125 @@ class Watch:
 
 
 @pytest.fixture
-def desk(tmp_path):
+def backend(tmp_path):
     return Watch(tmp_path)
 
 
-def test_too_little_traffic_is_not_tested(desk):
-    desk.send(NEW, 19)
-    assert (desk.look().status, desk.look().window_rows, desk.embedder.calls) == ("no_traffic", 19, 0)
+def test_too_little_traffic_is_not_tested(backend):
+    backend.send(NEW, 19)
+    assert (backend.look().status, backend.look().window_rows, backend.embedder.calls) == ("no_traffic", 19, 0)
 
 
-def test_traffic_as_usual_is_no_drift(desk):
-    desk.send(OLD, 60)
-    report = desk.look()
+def test_traffic_as_usual_is_no_drift(backend):
+    backend.send(OLD, 60)
+    report = backend.look()
     assert (report.status, report.window_rows, report.reference_rows) == ("no_drift", 40, 200)
-    assert desk.announced == []
+    assert backend.announced == []
 
 
-def test_a_new_topic_is_drift_named_and_announced_once(desk):
-    desk.send(NEW, 40)
-    report = desk.look()
+def test_a_new_topic_is_drift_named_and_announced_once(backend):
+    backend.send(NEW, 40)
+    report = backend.look()
     assert report.status == "drift"
     assert report.p_value < 0.01
     assert report.nearest_terms == ["bike", "solar"]
-    assert desk.announced == [report]
-    assert desk.look().status == "no_traffic"
-    assert desk.look(hours=48).status == "no_traffic"
-    assert desk.announced == [report]
+    assert backend.announced == [report]
+    assert backend.look().status == "no_traffic"
+    assert backend.look(hours=48).status == "no_traffic"
+    assert backend.announced == [report]
 
 
-def test_the_last_drift_is_known_for_ever_and_its_rows_are_found_again(desk):
-    assert last_drift(desk.state) is None
-    desk.send(NEW, 50)
-    report = desk.look()
-    desk.send(OLD, 40)
-    assert desk.look(hours=48).status == "no_drift"
-    assert last_drift(desk.state) == report
-    assert [row.id for row in read_window(desk.log, report.window_end, report.window_rows)] == [
+def test_the_last_drift_is_known_for_ever_and_its_rows_are_found_again(backend):
+    assert last_drift(backend.state) is None
+    backend.send(NEW, 50)
+    report = backend.look()
+    backend.send(OLD, 40)
+    assert backend.look(hours=48).status == "no_drift"
+    assert last_drift(backend.state) == report
+    assert [row.id for row in read_window(backend.log, report.window_end, report.window_rows)] == [
         f"t{n}" for n in range(10, 50)
     ]
 
 
-def test_new_traffic_after_a_drift_waits_for_the_cool_down(desk):
-    desk.send(NEW, 40)
-    desk.look()
-    desk.send(NEW, 30)
-    assert desk.look(hours=23).status == "cooling_down"
-    report = desk.look(hours=24)
+def test_new_traffic_after_a_drift_waits_for_the_cool_down(backend):
+    backend.send(NEW, 40)
+    backend.look()
+    backend.send(NEW, 30)
+    assert backend.look(hours=23).status == "cooling_down"
+    report = backend.look(hours=24)
     assert (report.status, report.window_rows) == ("drift", 30)
 
 
-def test_the_same_window_is_tested_once(desk):
-    desk.send(OLD, 40)
-    first = desk.look()
-    calls = desk.embedder.calls
-    assert desk.look() == first
-    assert desk.embedder.calls == calls
+def test_the_same_window_is_tested_once(backend):
+    backend.send(OLD, 40)
+    first = backend.look()
+    calls = backend.embedder.calls
+    assert backend.look() == first
+    assert backend.embedder.calls == calls
 
 
 def test_a_significant_but_small_shift_is_no_drift(tmp_path):
-    desk = Watch(tmp_path, CONFIG.model_copy(update={"min_effect": 1.9}))
-    desk.send(NEW, 40)
-    report = desk.look()
+    backend = Watch(tmp_path, CONFIG.model_copy(update={"min_effect": 1.9}))
+    backend.send(NEW, 40)
+    report = backend.look()
     assert report.p_value < 0.01
     assert report.status == "no_drift"
 
 
 def test_two_windows_of_different_rows_must_agree_where_the_recipe_says_so(tmp_path):
-    desk = Watch(tmp_path, CONFIG.model_copy(update={"consecutive_windows": 2}))
-    desk.send(NEW, 40)
-    assert desk.look().status == "no_drift"
-    desk.send(NEW, 10)
-    assert desk.look().status == "no_traffic"
-    desk.send(NEW, 10)
-    assert desk.look().status == "drift"
+    backend = Watch(tmp_path, CONFIG.model_copy(update={"consecutive_windows": 2}))
+    backend.send(NEW, 40)
+    assert backend.look().status == "no_drift"
+    backend.send(NEW, 10)
+    assert backend.look().status == "no_traffic"
+    backend.send(NEW, 10)
+    assert backend.look().status == "drift"
 
 
 def test_a_normal_window_in_between_starts_the_count_again(tmp_path):
-    desk = Watch(tmp_path, CONFIG.model_copy(update={"consecutive_windows": 2}))
+    backend = Watch(tmp_path, CONFIG.model_copy(update={"consecutive_windows": 2}))
     statuses = []
     for words in (NEW, OLD, NEW, NEW):
-        desk.send(words, 40)
-        statuses.append(desk.look().status)
+        backend.send(words, 40)
+        statuses.append(backend.look().status)
     assert statuses == ["no_drift", "no_drift", "no_drift", "drift"]
 
 
-def test_an_announcement_that_failed_is_made_again_with_the_same_window(desk):
+def test_an_announcement_that_failed_is_made_again_with_the_same_window(backend):
     tried = []
 
     def failing(report):
         tried.append(report)
         raise ConnectionError
 
-    desk.send(NEW, 40)
+    backend.send(NEW, 40)
     with pytest.raises(ConnectionError):
-        desk.look(announce=failing)
-    desk.send(NEW, 40)
-    assert desk.look() == tried[0]
-    assert desk.announced == tried
-    assert desk.look().status == "cooling_down"
+        backend.look(announce=failing)
+    backend.send(NEW, 40)
+    assert backend.look() == tried[0]
+    assert backend.announced == tried
+    assert backend.look().status == "cooling_down"
 
 
-def test_the_state_holds_no_text_and_is_private(desk):
-    desk.send(OLD, 40)
-    desk.look()
-    assert "number" not in desk.state.read_text()
-    assert oct(desk.state.stat().st_mode & 0o777) == "0o600"
+def test_the_state_holds_no_text_and_is_private(backend):
+    backend.send(OLD, 40)
+    backend.look()
+    assert "number" not in backend.state.read_text()
+    assert oct(backend.state.stat().st_mode & 0o777) == "0o600"
 
 
-def test_too_small_a_reference_is_refused_with_advice(desk):
-    desk.send(OLD, 40)
+def test_too_small_a_reference_is_refused_with_advice(backend):
+    backend.send(OLD, 40)
     with pytest.raises(DataError, match="20 are needed"):
-        desk.look(reference=texts(OLD, 5))
+        backend.look(reference=texts(OLD, 5))
 
 
-def test_a_huge_reference_is_sampled(desk):
-    desk.send(OLD, 40)
-    assert desk.look(reference=texts(OLD, 3000)).reference_rows == 2000
+def test_a_huge_reference_is_sampled(backend):
+    backend.send(OLD, 40)
+    assert backend.look(reference=texts(OLD, 3000)).reference_rows == 2000
 
 
-def test_a_state_file_that_is_not_ours_is_named(desk):
-    desk.state.write_text("[]")
+def test_a_state_file_that_is_not_ours_is_named(backend):
+    backend.state.write_text("[]")
     with pytest.raises(DataError, match="delete it"):
-        desk.look()
+        backend.look()

@@ -98,7 +98,7 @@ class FileRegistry:
         draft.replace(self.file)
 
 
-class Desk:
+class RecordingBackend:
     """A workspace with registered versions, and what one does with them."""
 
     def __init__(self, workspace: Path, killed_at: str = "") -> None:

@@ -1,4 +1,4 @@
-"""A response as the desk gives it, with everything but what a test is about filled in."""
+"""A response as the backend gives it, with everything but what a test is about filled in."""
 
 from dataclasses import replace
 

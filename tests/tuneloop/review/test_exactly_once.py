@@ -76,7 +76,7 @@ def decision_on(first: ReviewAnswer, number: int, preferred: Any) -> ReviewAnswe
 
 
 def state(versions: list[ReviewAnswer]) -> list[ReviewAnswer]:
-    """What a desk shows once all of it has happened: of each response the last version."""
+    """What a backend shows once all of it has happened: of each response the last version."""
     last = {v.response_id: v for v in sorted(versions, key=lambda v: v.submitted_at)}
     return list(last.values())
 

@@ -1,4 +1,4 @@
-"""The `ReviewDesk` on an Argilla 2.8 server: publish review sets, read everybody's responses, tell how far they are."""
+"""The `AnnotationBackend` on an Argilla 2.8 server: publish review sets, read all responses, report progress."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ _BATCH = 100
 """Argilla takes 500 records at a time; they take as long each, and a batch must come back before the time is out."""
 
 
-class ArgillaDesk:
-    """A `ReviewDesk` on an Argilla 2.8 server.
+class ArgillaBackend:
+    """A `AnnotationBackend` on an Argilla 2.8 server.
 
     Args:
         url: of the server. api_key: of an owner (needed to make workspaces and to read everybody's responses).

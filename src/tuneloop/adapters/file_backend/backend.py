@@ -1,4 +1,4 @@
-"""The `ReviewDesk` on files: sheets go out, filled-in copies come back, and what they say is kept in a ledger."""
+"""The `AnnotationBackend` on files: sheets go out, filled-in copies come back and are saved in a ledger."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ class ReviewFiles:
     files: tuple[Path, ...]
 
 
-class FileDesk:
-    """A `ReviewDesk` in one folder.
+class FileBackend:
+    """A `AnnotationBackend` in one folder.
 
     Args:
         folder: of one recipe. pseudonym_key: what reviewers' names are hashed with, see `tuneloop.pseudonyms`.

@@ -1,7 +1,7 @@
 """Review sheets: what was exported, what people filled in, and the copies of what was imported.
 
 A row that holds the words is emptied or taken out; where they are only the reviewer's name, the answers stay and the
-pseudonym takes its place. A sheet of ours that nobody has written into is deleted: the desk makes it again.
+pseudonym takes its place. A sheet of ours that nobody has written into is deleted: the backend makes it again.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _PROPERTIES = ("creator", "lastModifiedBy", "title", "subject", "description", "
 
 
 def erase_sheet(file: Path, wanted: Wanted, gathered: Gathered, *, write: bool) -> int:
-    """A sheet in any of the desk's three formats."""
+    """A sheet in any of the backend's three formats."""
     if wanted.stands_in_name(file.name):
         if write:
             _drop_note(file)
@@ -40,7 +40,7 @@ def erase_sheet(file: Path, wanted: Wanted, gathered: Gathered, *, write: bool) 
 
 
 def erase_notes(file: Path, wanted: Wanted, _: Gathered, *, write: bool) -> int:
-    """What the desk remembers of the sheets that it wrote: a sheet's name can be a person's."""
+    """What the backend remembers of the sheets that it wrote: a sheet's name can be a person's."""
     rows = read_rows(file)
     left = [row for row in rows if not (wanted.takes(row) or wanted.stands_in_name(str(row.get("name", ""))))]
     if write and len(left) < len(rows):
@@ -65,13 +65,13 @@ def _replace(file: Path, new: bytes) -> None:
 
 
 def _drop_note(file: Path) -> bool:
-    """Whether the sheet is as the desk wrote it; what the desk remembers of it goes."""
-    desk = (file.parent.parent if file.parent.name == COPIES else file.parent) / KEPT
-    rows = read_rows(desk / NOTES)
+    """Whether the sheet is as the backend wrote it; what the backend remembers of it goes."""
+    backend = (file.parent.parent if file.parent.name == COPIES else file.parent) / KEPT
+    rows = read_rows(backend / NOTES)
     content = hashlib.sha256(file.read_bytes()).hexdigest()
     is_ours = any(row.get("name") == file.name and row.get("sha256") == content for row in rows)
     if any(row.get("name") == file.name for row in rows):
-        write_rows(desk / NOTES, [row for row in rows if row.get("name") != file.name])
+        write_rows(backend / NOTES, [row for row in rows if row.get("name") != file.name])
     return is_ours
 
 

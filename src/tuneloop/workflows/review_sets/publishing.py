@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from tuneloop.ports import ReviewDesk, ReviewForm, ReviewKind
+from tuneloop.ports import AnnotationBackend, ReviewForm, ReviewKind
 from tuneloop.recipes import Recipe
 from tuneloop.results import ReviewReport
 from tuneloop.review.adjudication import mark_published, new_cases
@@ -25,12 +25,12 @@ def publish_set(
     occasion: Occasion,
     choose: Choose,
     *,
-    open_desk: Callable[[], ReviewDesk],
+    open_backend: Callable[[], AnnotationBackend],
     show: Callable[[ReviewReport], None],
 ) -> ReviewReport | None:
     """Publish the set; `choose` makes it where it was not chosen before, and `show` is called once it is published.
 
-    Cut off anywhere, the next call goes on with the same records. The desk is opened only when there is something to
+    Cut off anywhere, the next call goes on with the same records. The backend is opened only when there is something to
     publish: without a server, sets that are published already do no harm.
     """
     sets = occasion.sets
@@ -40,23 +40,23 @@ def publish_set(
     if found.url:
         return _report(found)
     form = form_of(occasion.recipe, found.kind, occasion.setup.root)
-    report = _report(sets.mark_published(found, open_desk().publish(found.name, found.items, form)))
+    report = _report(sets.mark_published(found, open_backend().publish(found.name, found.items, form)))
     show(report)
     return report
 
 
 def publish_conflicts(
-    recipe: Recipe, waiting: Sequence[Judgement], *, root: Path, workspace: Path, desk: ReviewDesk
+    recipe: Recipe, waiting: Sequence[Judgement], *, root: Path, workspace: Path, backend: AnnotationBackend
 ) -> int:
     """Publish the conflicts between reviewers that are in no adjudication set yet; returns how many.
 
-    Killed anywhere and called again, it ends as it began: a case belongs to one set for ever, and a desk adds an item
-    to a set once.
+    Killed anywhere and called again, it ends as it began: a case belongs to one set for ever, and a backend adds an
+    item to a set once.
     """
     folder = feedback_folder(workspace, recipe.name)
     cases = new_cases(folder, waiting, recipe=recipe.name, most=recipe.review.max_records)
     for name, items in cases.items():
-        url = desk.publish(name, items, form_of(recipe, "adjudication", root))
+        url = backend.publish(name, items, form_of(recipe, "adjudication", root))
         mark_published(folder, name, items)
         _log.info("%d conflicts wait for a decision in %s: %s", len(items), name, url)
     return sum(map(len, cases.values()))

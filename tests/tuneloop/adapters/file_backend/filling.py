@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from tuneloop.adapters.file_backend import FileDesk
+from tuneloop.adapters.file_backend import FileBackend
 from tuneloop.ports import ReviewForm, ReviewItem
 
 KEY = b"k" * 32
@@ -23,8 +23,8 @@ def item(number: int = 1, *, prompt: str | None = None, answer: str | None = Non
     return ReviewItem(id=f"i{number}", model="abc123", scores={"rouge": 0.5}, **(told | other))
 
 
-def desk_in(folder: Path) -> FileDesk:
-    return FileDesk(folder / "desk", pseudonym_key=KEY)
+def backend_in(folder: Path) -> FileBackend:
+    return FileBackend(folder / "desk", pseudonym_key=KEY)
 
 
 def sheet(folder: Path, ending: str, name: str = "tea-round-1") -> Path:

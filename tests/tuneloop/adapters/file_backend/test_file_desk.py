@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.tuneloop.adapters.file_backend.filling import FORM, Formula, desk_in, fill, item, sheet
+from tests.tuneloop.adapters.file_backend.filling import FORM, Formula, backend_in, fill, item, sheet
 from tests.tuneloop.adapters.file_backend.typed import typed
 from tuneloop.errors import DataError
 from tuneloop.ports import ReviewForm
@@ -22,19 +22,19 @@ NASTY = st.text(alphabet=st.one_of(st.characters(exclude_categories=["Cs"]), st.
 
 
 def published(folder: Path, *items, form: ReviewForm = FORM):
-    desk = desk_in(folder)
-    desk.publish("tea-round-1", items or [item(1), item(2)], form)
-    return desk
+    backend = backend_in(folder)
+    backend.publish("tea-round-1", items or [item(1), item(2)], form)
+    return backend
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
 def test_what_people_fill_in_is_read_back_with_the_model_that_they_were_not_shown(tmp_path, ending):
-    desk = published(tmp_path)
+    backend = published(tmp_path)
     assert "abc123" not in sheet(tmp_path, ".csv").read_text("utf-8-sig") + sheet(tmp_path, ".jsonl").read_text()
     said = {"rating": 4, "issues": "Wrong fact; style", "correction": "Tea 1 is green.", "factuality": 2}
-    report = desk.import_file(fill(sheet(tmp_path, ending), {1: said}), reviewer="Anna")
+    report = backend.import_file(fill(sheet(tmp_path, ending), {1: said}), reviewer="Anna")
     assert (report.new, report.empty, report.faults) == (1, 1, [])
-    (answer,) = desk.answers("tea-round-")
+    (answer,) = backend.answers("tea-round-")
     assert (answer.rating, answer.correction, answer.dimensions) == (4, "Tea 1 is green.", {"factuality": 2})
     assert answer.issues == ("wrong_fact", "style")
     assert (answer.item_id, answer.model, answer.status, answer.kind) == ("i1", "abc123", "submitted", "answers")
@@ -48,31 +48,31 @@ def test_what_people_fill_in_is_read_back_with_the_model_that_they_were_not_show
 def test_any_text_survives_the_way_there_and_back(ending, texts):
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        desk = published(folder, *(item(n, prompt=f"{prompt} {n}") for n, (prompt, _) in enumerate(texts)))
+        backend = published(folder, *(item(n, prompt=f"{prompt} {n}") for n, (prompt, _) in enumerate(texts)))
         said = {n: {"rating": 5, "correction": typed(text, ending)} for n, (_, text) in enumerate(texts, start=1)}
-        report = desk.import_file(fill(sheet(folder, ending), said), reviewer="A")
+        report = backend.import_file(fill(sheet(folder, ending), said), reviewer="A")
         assert report.faults == []
-        found = {answer.item_id: answer for answer in desk.answers("tea")}
+        found = {answer.item_id: answer for answer in backend.answers("tea")}
         for n, (prompt, correction) in enumerate(texts):
             assert found[f"i{n}"].prompt == f"{prompt} {n}"
             assert found[f"i{n}"].correction == (correction.strip() or None)
 
 
 def test_a_second_import_replaces_and_the_same_file_again_changes_nothing(tmp_path):
-    desk = published(tmp_path)
-    desk.import_file(fill(sheet(tmp_path, ".csv"), {1: {"rating": 4}, 2: {"rating": 3}}), reviewer="Anna")
-    before = desk.answers("tea")
-    again = desk.import_file(tmp_path / "desk/filled.csv", reviewer=" anna ")
+    backend = published(tmp_path)
+    backend.import_file(fill(sheet(tmp_path, ".csv"), {1: {"rating": 4}, 2: {"rating": 3}}), reviewer="Anna")
+    before = backend.answers("tea")
+    again = backend.import_file(tmp_path / "desk/filled.csv", reviewer=" anna ")
     assert (again.new, again.changed, again.unchanged) == (0, 0, 2)
-    assert desk.answers("tea") == before
-    edited = desk.import_file(fill(sheet(tmp_path, ".xlsx"), {1: {"rating": 1}}), reviewer="Anna")
+    assert backend.answers("tea") == before
+    edited = backend.import_file(fill(sheet(tmp_path, ".xlsx"), {1: {"rating": 1}}), reviewer="Anna")
     assert (edited.changed, edited.empty) == (1, 1)
-    assert {a.item_id: a.rating for a in desk.answers("tea")} == {"i1": 1, "i2": 3}
-    assert {a.response_id for a in desk.answers("tea")} == {a.response_id for a in before}
+    assert {a.item_id: a.rating for a in backend.answers("tea")} == {"i1": 1, "i2": 3}
+    assert {a.response_id for a in backend.answers("tea")} == {a.response_id for a in before}
 
 
 def test_bad_cells_are_named_by_row_and_column_and_good_rows_are_kept(tmp_path):
-    desk = published(tmp_path, *(item(n) for n in range(1, 6)))
+    backend = published(tmp_path, *(item(n) for n in range(1, 6)))
     said = {
         1: {"rating": "six"},
         2: {"rating": 5},
@@ -80,21 +80,21 @@ def test_bad_cells_are_named_by_row_and_column_and_good_rows_are_kept(tmp_path):
         4: {"rating": 2, "issues": "style, ugly"},
         5: {"rating": 3, "item": "tea-round-1/gone"},
     }
-    report = desk.import_file(fill(sheet(tmp_path, ".csv"), said), reviewer="Anna")
+    report = backend.import_file(fill(sheet(tmp_path, ".csv"), said), reviewer="Anna")
     assert report.new == 1
     assert [(f.row, f.column) for f in report.faults] == [(2, "rating"), (4, "rating"), (5, "issues"), (6, "item")]
     assert "'six' is none of 1, 2, 3, 4, 5" in str(report.faults[0])
-    assert [a.item_id for a in desk.answers("tea")] == ["i2"]
+    assert [a.item_id for a in backend.answers("tea")] == ["i2"]
     assert len(list((tmp_path / "desk/.desk/imported").iterdir())) == 1
 
 
 def test_formulas_and_dates_in_a_workbook_are_named_not_guessed(tmp_path):
-    desk = published(tmp_path)
+    backend = published(tmp_path)
     day = dt.datetime(2026, 5, 1)  # noqa: DTZ001
     said = {1: {"rating": 5, "correction": Formula("=1+1")}, 2: {"rating": 5, "correction": day}}
-    report = desk.import_file(fill(sheet(tmp_path, ".xlsx"), said), reviewer="Anna")
+    report = backend.import_file(fill(sheet(tmp_path, ".xlsx"), said), reviewer="Anna")
     assert [(f.row, f.column) for f in report.faults] == [(2, "correction"), (3, "correction")]
-    assert desk.answers("tea") == []
+    assert backend.answers("tea") == []
 
 
 def test_no_cell_of_a_fresh_workbook_is_a_formula(tmp_path):
@@ -106,74 +106,74 @@ def test_no_cell_of_a_fresh_workbook_is_a_formula(tmp_path):
 
 
 def test_a_changed_answer_is_noticed_and_a_mixed_up_row_is_refused(tmp_path):
-    desk = published(tmp_path, item(1), item(2), item(3))
+    backend = published(tmp_path, item(1), item(2), item(3))
     said = {1: {"rating": 5, "answer": "mended here"}, 2: {"rating": 4, "prompt": "Is tea 3 green?"}}
-    report = desk.import_file(fill(sheet(tmp_path, ".xlsx"), said), reviewer="Anna")
+    report = backend.import_file(fill(sheet(tmp_path, ".xlsx"), said), reviewer="Anna")
     assert [(f.row, f.column, f.is_kept) for f in report.faults] == [(2, "answer", True), (3, "prompt", False)]
-    assert [(a.item_id, a.answer) for a in desk.answers("tea")] == [("i1", "Tea 1 is black.")]
+    assert [(a.item_id, a.answer) for a in backend.answers("tea")] == [("i1", "Tea 1 is black.")]
 
 
 def test_a_row_marked_discard_needs_no_rating_and_takes_back_what_was_said(tmp_path):
-    desk = published(tmp_path)
-    desk.import_file(fill(sheet(tmp_path, ".csv"), {1: {"rating": 4}}), reviewer="Anna")
-    desk.import_file(fill(sheet(tmp_path, ".csv"), {1: {"discard": "x"}}), reviewer="Anna")
-    assert [a.status for a in desk.answers("tea")] == ["discarded"]
+    backend = published(tmp_path)
+    backend.import_file(fill(sheet(tmp_path, ".csv"), {1: {"rating": 4}}), reviewer="Anna")
+    backend.import_file(fill(sheet(tmp_path, ".csv"), {1: {"discard": "x"}}), reviewer="Anna")
+    assert [a.status for a in backend.answers("tea")] == ["discarded"]
 
 
 def test_a_row_without_any_name_is_refused_and_a_name_in_the_row_goes_first(tmp_path):
-    desk = published(tmp_path)
+    backend = published(tmp_path)
     said = {1: {"rating": 4}, 2: {"rating": 4, "reviewer": "Bob"}}
-    report = desk.import_file(fill(sheet(tmp_path, ".csv"), said))
+    report = backend.import_file(fill(sheet(tmp_path, ".csv"), said))
     assert [(f.row, f.column) for f in report.faults] == [(2, "reviewer")]
-    bobs = desk.answers("tea")[0].reviewer
-    desk.import_file(fill(sheet(tmp_path, ".csv"), {1: {"rating": 2}}), reviewer="BOB")
-    assert {a.reviewer for a in desk.answers("tea")} == {bobs}
+    bobs = backend.answers("tea")[0].reviewer
+    backend.import_file(fill(sheet(tmp_path, ".csv"), {1: {"rating": 2}}), reviewer="BOB")
+    assert {a.reviewer for a in backend.answers("tea")} == {bobs}
 
 
 def test_progress_counts_what_is_reviewed_often_enough_and_who_waits(tmp_path):
-    desk = published(tmp_path)
-    desk.import_file(fill(sheet(tmp_path, ".csv"), {1: {"rating": 4}, 2: {"rating": 4}}), reviewer="Anna")
-    desk.import_file(fill(sheet(tmp_path, ".csv"), {1: {"rating": 5}}), reviewer="Bob")
-    (progress,) = desk.progress("tea-")
+    backend = published(tmp_path)
+    backend.import_file(fill(sheet(tmp_path, ".csv"), {1: {"rating": 4}, 2: {"rating": 4}}), reviewer="Anna")
+    backend.import_file(fill(sheet(tmp_path, ".csv"), {1: {"rating": 5}}), reviewer="Bob")
+    (progress,) = backend.progress("tea-")
     assert (progress.records, progress.completed, progress.min_submitted) == (2, 1, 2)
     assert sorted(progress.waiting.values()) == [0, 1]
     assert progress.url.startswith("file:///")
-    assert desk.progress("coffee") == []
+    assert backend.progress("coffee") == []
 
 
 def test_publishing_again_writes_nothing_and_adds_only_what_is_missing(tmp_path):
-    desk = published(tmp_path)
+    backend = published(tmp_path)
     before = {p.name: p.read_bytes() for p in (tmp_path / "desk").glob("tea*")}
     published(tmp_path)
     assert {p.name: p.read_bytes() for p in (tmp_path / "desk").glob("tea*")} == before
     assert {stat.S_IMODE(p.stat().st_mode) for p in (tmp_path / "desk").glob("tea*")} == {0o600}
-    desk.publish("tea-round-1", [item(2), item(3)], FORM)
-    assert desk.progress("tea")[0].records == 3
+    backend.publish("tea-round-1", [item(2), item(3)], FORM)
+    assert backend.progress("tea")[0].records == 3
     assert set(before) == {p.name for p in (tmp_path / "desk").glob("tea*")}
 
 
 def test_a_sheet_that_somebody_has_written_into_is_never_overwritten(tmp_path):
-    desk = published(tmp_path)
+    backend = published(tmp_path)
     csv = fill(sheet(tmp_path, ".csv"), {1: {"rating": 4}}, to=sheet(tmp_path, ".csv"))
     filled = csv.read_bytes()
-    desk.publish("tea-round-1", [item(3)], FORM)
+    backend.publish("tea-round-1", [item(3)], FORM)
     assert csv.read_bytes() == filled
     assert "Is tea 3 green?" in sheet(tmp_path, ".csv", "tea-round-1-2").read_text("utf-8-sig")
-    assert desk.import_file(csv, reviewer="Anna").new == 1
+    assert backend.import_file(csv, reviewer="Anna").new == 1
 
 
 def test_copies_carry_the_reviewers_name(tmp_path):
-    desk = published(tmp_path)
-    (copy,) = desk.copies_for("Anna Müller")
+    backend = published(tmp_path)
+    (copy,) = backend.copies_for("Anna Müller")
     assert copy.name == "tea-round-1-anna-müller.xlsx"
-    assert desk.import_file(fill(copy, {1: {"rating": 4}})).new == 1
+    assert backend.import_file(fill(copy, {1: {"rating": 4}})).new == 1
 
 
 def test_two_answers_are_compared_without_saying_whose_they_are(tmp_path):
     form = ReviewForm("", kind="preference")
-    desk = published(tmp_path, item(1, alternative="green", alternative_model="def"), form=form)
-    desk.import_file(fill(sheet(tmp_path, ".xlsx"), {1: {"preferred": "b"}}), reviewer="Anna")
-    (answer,) = desk.answers("tea")
+    backend = published(tmp_path, item(1, alternative="green", alternative_model="def"), form=form)
+    backend.import_file(fill(sheet(tmp_path, ".xlsx"), {1: {"preferred": "b"}}), reviewer="Anna")
+    (answer,) = backend.answers("tea")
     assert (answer.preferred, answer.alternative, answer.alternative_model) == ("alternative", "green", "def")
 
 
@@ -187,27 +187,27 @@ def test_two_answers_are_compared_without_saying_whose_they_are(tmp_path):
 )
 def test_each_kind_of_set_asks_its_own_questions(tmp_path, kind, said, labels):
     original = {"original": "the model's", "reviewer_a": "rated it 2"}
-    desk = published(tmp_path, item(1, alternative="z", labels=original), form=ReviewForm("", kind=kind))
-    assert desk.import_file(fill(sheet(tmp_path, ".csv"), {1: said}), reviewer="Anna").faults == []
-    assert desk.answers("tea")[0].labels == original | labels
+    backend = published(tmp_path, item(1, alternative="z", labels=original), form=ReviewForm("", kind=kind))
+    assert backend.import_file(fill(sheet(tmp_path, ".csv"), {1: said}), reviewer="Anna").faults == []
+    assert backend.answers("tea")[0].labels == original | labels
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "cp1252", "utf-8"])
 def test_csv_is_read_as_spreadsheet_programs_save_it(tmp_path, encoding):
-    desk = published(tmp_path, item(1, prompt="Grüner Tee?"))
+    backend = published(tmp_path, item(1, prompt="Grüner Tee?"))
     filled = fill(sheet(tmp_path, ".csv"), {1: {"rating": 4, "correction": "Grün; ja"}})
     text = filled.read_text("utf-8-sig")
     rows = [line for line in text.splitlines() if line]
     filled.write_bytes("\r\n".join(rows).replace('"Grün; ja"', "Grün; ja").encode(encoding))
-    assert desk.import_file(filled, reviewer="Anna").faults == []
-    assert desk.answers("tea")[0].correction == "Grün; ja"
+    assert backend.import_file(filled, reviewer="Anna").faults == []
+    assert backend.answers("tea")[0].correction == "Grün; ja"
 
 
 def test_files_that_are_no_sheets_are_refused_whole(tmp_path):
-    desk = published(tmp_path)
+    backend = published(tmp_path)
     for name, content in (("a.xlsx", b"PK no"), ("b.csv", b"x,y\n1,2\n"), ("c.txt", b""), ("d.jsonl", b"\xff\xfe\n")):
         (tmp_path / name).write_bytes(content)
         with pytest.raises(DataError, match=name if name != "b.csv" else "no column `item`"):
-            desk.import_file(tmp_path / name, reviewer="Anna")
+            backend.import_file(tmp_path / name, reviewer="Anna")
     (tmp_path / "e.jsonl").write_text("nope\n")
-    assert desk.answers("tea") == []
+    assert backend.answers("tea") == []

@@ -18,7 +18,7 @@ from tasks.data import feedback_sources
 from tests.tuneloop.adapters.file_backend.filling import fill
 from tests.tuneloop.reports.examples import make_round
 from tests.tuneloop.workflows.prepare_data.counting import WordCounter
-from tuneloop.adapters.file_backend import FileDesk
+from tuneloop.adapters.file_backend import FileBackend
 from tuneloop.drift.traffic import TrafficRow, append, read_since
 from tuneloop.errors import DataError
 from tuneloop.evaluation.answer_cache import AnswerCache, CachedAnswer
@@ -159,9 +159,9 @@ def _reviews(workspace: Path) -> None:
     ReviewSets(folder).keep("shop-round-1", lambda: ReviewSet("shop-round-1", "answers", tuple(items())))
     with_prompts = [item.prompt for item in items()]
     assert len(ReviewSets(folder).ledger.asked()) == len(with_prompts)
-    desk = FileDesk(workspace / "review-files" / "shop", pseudonym_key=pseudonym_key(workspace))
-    desk.publish("shop-round-1", items(), FORM)
-    desk.copies_for(m["reviewer"])
+    backend = FileBackend(workspace / "review-files" / "shop", pseudonym_key=pseudonym_key(workspace))
+    backend.publish("shop-round-1", items(), FORM)
+    backend.copies_for(m["reviewer"])
     said = {
         1: {"rating": 2, "correction": f"It is an {m['correction']}.", "reviewer": m["reviewer"]},
         5: {"rating": 5, "reviewer": m["reviewer"]},
@@ -170,8 +170,8 @@ def _reviews(workspace: Path) -> None:
         filled = fill(workspace / "review-files" / "shop" / f"shop-round-1{ending}", said)
         if ending == ".xlsx":
             _comment(filled, m["comment"])
-        desk.import_file(filled)
-    collect(desk.answers("shop-"), folder=folder)
+        backend.import_file(filled)
+    collect(backend.answers("shop-"), folder=folder)
 
 
 def _comment(file: Path, text: str) -> None:

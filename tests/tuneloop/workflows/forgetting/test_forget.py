@@ -14,7 +14,7 @@ from tests.tuneloop.workflows.forgetting.forgetter import forget, look, names
 from tests.tuneloop.workflows.forgetting.planted import MARKERS, OTHER, USER, prepare
 from tests.tuneloop.workflows.forgetting.walker import found_in
 from tuneloop.adapters.argilla.teams import pseudonym
-from tuneloop.adapters.file_backend import FileDesk
+from tuneloop.adapters.file_backend import FileBackend
 from tuneloop.data.snapshots import list_manifests, read_quarantine
 from tuneloop.errors import DataError
 from tuneloop.lineage.tracing import trace_row
@@ -144,12 +144,12 @@ def test_models_that_saw_the_rows_are_named_and_the_champion_first_of_all(root: 
 
 def test_a_reviewers_answers_stay_and_the_account_is_closed(root: Path) -> None:
     workspace = root / "ws"
-    desk = FileDesk(workspace / "review-files" / "shop", pseudonym_key=pseudonym_key(workspace))
-    said = desk.answers("shop-")
+    backend = FileBackend(workspace / "review-files" / "shop", pseudonym_key=pseudonym_key(workspace))
+    said = backend.answers("shop-")
 
     forget(root, MARKERS["reviewer"])
 
-    assert desk.answers("shop-") == said
+    assert backend.answers("shop-") == said
     name = pseudonym(pseudonym_key(workspace), "11111111-1111-1111-1111-111111111111")
     with closing(sqlite3.connect(workspace / "argilla" / "argilla.db")) as base:
         account = base.execute("SELECT username, first_name, last_name, api_key FROM users WHERE id = ?", [USER])
