@@ -120,7 +120,7 @@ def _changed(text: str, words: Sequence[str], chance: random.Random) -> str:
 
 
 def _our_rouge() -> Score:
-    from tuneloop.evaluation.modules.scoring.rouge import rouge_l, rouge_n
+    from tuneloop.evaluation.modules.scoring.ngrams import rouge_l, rouge_n
 
     return lambda answers, expected: {
         "rouge1": rouge_n(answers, expected, 1),
@@ -143,7 +143,7 @@ def _their_rouge() -> Score:
 
 
 def _our_bleu() -> Score:
-    from tuneloop.evaluation.modules.scoring.bleu import sentence_bleu
+    from tuneloop.evaluation.modules.scoring.ngrams import sentence_bleu
 
     return lambda answers, expected: {"bleu": sentence_bleu(answers, expected)}
 
@@ -157,7 +157,7 @@ def _their_bleu() -> Score:
 
 
 def _our_chrf() -> Score:
-    from tuneloop.evaluation.modules.scoring.chrf import sentence_chrf
+    from tuneloop.evaluation.modules.scoring.ngrams import sentence_chrf
 
     return lambda answers, expected: {"chrf": sentence_chrf(answers, expected)}
 
@@ -171,7 +171,7 @@ def _their_chrf() -> Score:
 
 
 def _our_meteor() -> Score:
-    from tuneloop.evaluation.modules.scoring.meteor import meteor_scores
+    from tuneloop.evaluation.modules.scoring.ngrams import meteor_scores
 
     return lambda answers, expected: {"meteor": meteor_scores(answers, expected)}
 

@@ -1,4 +1,4 @@
-"""Scores of answers against the expected ones: metric modules of the `evaluate` library, one file each in modules/."""
+"""Score answers against the expected ones, by metrics of the `evaluate` library: ours in modules/, users' in files."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuneloop.errors import RecipeError, TuneloopError
 from tuneloop.evaluation.answer_fields import read_schema
-from tuneloop.evaluation.modules.scoring.metric_files import MetricFile, built_in_files, read_metric, read_metric_file
+from tuneloop.evaluation.modules.scoring.metric_files import FOLDER, MetricFile, built_in_metrics, read_metric
 from tuneloop.ports import Embedder
 from tuneloop.recipes import AnswerFormat, Terms
 from tuneloop.records import content_hash
@@ -21,7 +22,7 @@ from tuneloop.records import content_hash
 if TYPE_CHECKING:
     import pandas as pd
 
-AVAILABLE = {file.stem: read_metric_file(file).description for file in built_in_files()}
+AVAILABLE = {metric.name: metric.description for metric in built_in_metrics()}
 """What a recipe may name under `metrics`, besides paths of files: name -> what it is, in one line."""
 
 
@@ -121,12 +122,12 @@ def _scores(
         raise
     except Exception as error:  # noqa: BLE001 - someone else's code may raise anything, and repeat a row's text in it
         where = f"{type(error).__name__}{_line(error, file)}"
-        raise RecipeError(f"the metric {file.path.name} failed on {len(answers)} rows: {where}") from None
+        raise RecipeError(f"the metric {file.shown} failed on {len(answers)} rows: {where}") from None
     if len(scores) != len(answers):
-        raise RecipeError(f"the metric {file.path.name} gave {len(scores)} scores for {len(answers)} rows")
+        raise RecipeError(f"the metric {file.shown} gave {len(scores)} scores for {len(answers)} rows")
     broken = sum(not math.isfinite(value) for value in scores)
     if broken:
-        raise RecipeError(f"the metric {file.path.name} gave no finite number for {broken} of {len(answers)} rows")
+        raise RecipeError(f"the metric {file.shown} gave no finite number for {broken} of {len(answers)} rows")
     return scores
 
 
@@ -134,12 +135,14 @@ def _loaded(file: MetricFile, modules_cache: Path | None) -> Any:
     try:
         return _module(file, modules_cache)
     except Exception as error:  # someone else's code; no row has been seen yet, so its message may be shown
-        raise RecipeError(f"the metric {file.path.name} cannot be loaded: {error}") from error
+        raise RecipeError(f"the metric {file.shown} cannot be loaded: {error}") from error
 
 
 def _line(error: BaseException, file: MetricFile) -> str:
     lines = [
-        frame.lineno for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename).stem == file.name
+        frame.lineno
+        for frame in traceback.extract_tb(error.__traceback__)
+        if Path(frame.filename).stem == file.path.stem
     ]
     return f" in line {lines[-1]}" if lines else ""
 
@@ -160,4 +163,7 @@ def _module(file: MetricFile, modules_cache: Path | None) -> Any:
 
     # In memory: by default every answer would be written to a cache in the user's home.
     cache_dir = None if modules_cache is None else str(modules_cache)
+    if file.built_in:
+        module = import_module(f"tuneloop.evaluation.{FOLDER.name}.{file.path.stem}")
+        return getattr(module, file.built_in)(keep_in_memory=True, cache_dir=cache_dir)
     return evaluate.load(str(file.path), keep_in_memory=True, cache_dir=cache_dir)

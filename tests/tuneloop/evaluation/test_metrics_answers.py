@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 
 from tuneloop.errors import RecipeError
 from tuneloop.evaluation.answer_fields import has_expected_labels, has_wanted_form, read_schema, share_of_equal_fields
-from tuneloop.evaluation.modules.scoring.overlap import Overlap
 from tuneloop.evaluation.modules.scoring.similarity import similarities
-from tuneloop.evaluation.modules.scoring.terms import share_of_terms_kept
+from tuneloop.evaluation.modules.scoring.words import Overlap, share_of_terms_kept
 
 LABELS = {"mood": ("good", "bad"), "size": ("s", "m")}
 KEYS = ("mood", "size", "note")

@@ -7,8 +7,7 @@ from itertools import product
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuneloop.evaluation.modules.scoring.matches import character_matches, word_matches
-from tuneloop.evaluation.modules.scoring.subsequences import common_length
+from tuneloop.evaluation.modules.scoring.ngrams import character_matches, common_length, word_matches
 
 FEW_WORDS = st.lists(st.sampled_from("abc"), max_size=12)
 TEXTS = st.text(st.sampled_from("ab é\n\U0001f469\ud800"), max_size=12)

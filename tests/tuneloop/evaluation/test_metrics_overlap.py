@@ -13,10 +13,7 @@ from rouge_score.rouge_scorer import RougeScorer
 from sacrebleu import sentence_bleu as their_bleu
 from sacrebleu import sentence_chrf as their_chrf
 
-from tuneloop.evaluation.modules.scoring.bleu import sentence_bleu
-from tuneloop.evaluation.modules.scoring.chrf import sentence_chrf
-from tuneloop.evaluation.modules.scoring.meteor import meteor_scores
-from tuneloop.evaluation.modules.scoring.rouge import rouge_l, rouge_n
+from tuneloop.evaluation.modules.scoring.ngrams import meteor_scores, rouge_l, rouge_n, sentence_bleu, sentence_chrf
 from tuneloop.evaluation.modules.scoring.words import words_and_marks
 
 pytestmark = pytest.mark.integration

@@ -1,4 +1,1 @@
-"""Metrics as modules of the `evaluate` library, loaded from here without the network: a new file is a new metric.
-
-What they are made of is in scoring/.
-"""
+"""Built-in metrics of the `evaluate` library by kind; scoring/ has their table, their parts and `RowMetric`."""

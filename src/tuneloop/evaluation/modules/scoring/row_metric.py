@@ -16,9 +16,9 @@ from tuneloop.evaluation.metrics import MetricOptions
 class RowMetric(evaluate.Metric, ABC):  # type: ignore[misc]
     """A module of the `evaluate` library with one number per answer: the gate compares models row by row.
 
-    A subclass is a file of its own, which is loaded by its path. The first line of the file's docstring describes the
-    metric. `lower_is_better` and `needs_expected` are read from the source before the file is run, so they must be
-    written as True or False. Where no expected answer is needed, it may be "": such a metric also scores answers to
+    A metric of yours is a file with one subclass, which is loaded by its path; the first line of the file's docstring
+    describes it. `lower_is_better` and `needs_expected` are read from the source before the file is run, so they must
+    be written as True or False. Where no expected answer is needed, it may be "": such a metric also scores answers to
     prompts that nobody has answered before. `options` is what the recipe says of answers.
     """
 

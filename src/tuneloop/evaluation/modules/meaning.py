@@ -1,4 +1,4 @@
-"""Cosine of the sentence vectors of answer and expected answer; opposite meanings count 0."""
+"""Metrics of meaning, by sentence vectors."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from tuneloop.evaluation.modules.scoring.similarity import similarities
 
 
 class SemanticSimilarity(RowMetric):
-    """Needs an `Embedder`."""
+    """Cosine of the sentence vectors of answer and expected answer; opposite meanings count 0.
+
+    Needs an `Embedder`.
+    """
 
     def score_rows(self, answers: Sequence[str], expected: Sequence[str]) -> list[float]:
         if self.options.embedder is None:
