@@ -8,8 +8,8 @@ import logging
 import uvicorn
 
 from tuneloop.adapters.answer_listener import MOST_CONNECTIONS, AnswerBursts, WebhookGuard, listener
-from tuneloop.cli.review_news import announce_answers
-from tuneloop.cli.wiring import layout_of
+from tuneloop.adapters.review_events import announce_answers
+from tuneloop.cli.wiring import layout_of, prefect_api
 from tuneloop.registry.known_rounds import known_recipes, recipe_of
 from tuneloop.settings import Settings
 from tuneloop.stack.local_ports import HOST
@@ -32,7 +32,7 @@ def main() -> None:
     application = listener(
         WebhookGuard(secret),
         recipe_of=lambda review_set: recipe_of(review_set, known_recipes(settings.workspace_path)),
-        tell=lambda recipe, answers: announce_answers(settings, recipe, answers),
+        tell=lambda recipe, answers: announce_answers(prefect_api(settings), settings.workspace_path, recipe, answers),
         bursts=AnswerBursts(),
     )
     uvicorn.run(

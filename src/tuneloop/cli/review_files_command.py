@@ -90,9 +90,10 @@ def _tell(report: Import) -> None:
 
 
 def _announce(settings: Settings, recipe: str, answers: int) -> None:
-    from tuneloop.cli.review_news import announce_answers
+    from tuneloop.adapters.review_events import announce_answers
+    from tuneloop.cli.wiring import prefect_api
 
-    announce_answers(settings, recipe, answers)
+    announce_answers(prefect_api(settings), settings.workspace_path, recipe, answers)
 
 
 def _backend(settings: Settings, recipe: str) -> FileBackend:

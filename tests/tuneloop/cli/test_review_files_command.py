@@ -44,7 +44,7 @@ def recipe(tmp_path: Path) -> str:
 
 def write_recipe(folder: Path, backend: str) -> str:
     data = {"sources": [{"name": "rows", "path": "rows.jsonl"}]}
-    content = {"name": "tea", "data": data, "model": {"base": "x"}, "review": {"desk": backend}}
+    content = {"name": "tea", "data": data, "model": {"base": "x"}, "review": {"backend": backend}}
     (folder / "tea.yaml").write_text(yaml.safe_dump(content))
     return str(folder / "tea.yaml")
 
@@ -59,7 +59,7 @@ def test_export_says_where_the_sheets_are_and_makes_copies(tuneloop: Run, recipe
 def test_export_of_a_recipe_that_is_reviewed_in_argilla_says_what_to_do(tuneloop: Run, tmp_path: Path) -> None:
     result = tuneloop("export", write_recipe(tmp_path, "argilla"))
     assert result.exit_code == 1
-    assert "desk: files" in result.output
+    assert "backend: files" in result.output
 
 
 def test_import_counts_names_bad_cells_and_fails_while_there_are_any(
