@@ -270,11 +270,6 @@ class PrefectApi:
         }
         self._server.post("/events", [event], accept=(204,))
 
-    def automations(self, name: str | None = None) -> list[dict[str, Any]]:
-        """Automations as the server describes them; all, or those of exactly this name."""
-        only = {} if name is None else {"automations": {"name": {"any_": [name]}}}
-        return [dict(a) for a in self._server.post("/automations/filter", {**only, "limit": PAGE})]
-
 
 def _flow_run(run: Mapping[str, Any]) -> FlowRun:
     state = run.get("state") or {}

@@ -14,7 +14,7 @@ def answer_problem(completion: str, wanted: AnswerFormat) -> str:
 
 
 def read_answer(completion: str, wanted: AnswerFormat) -> tuple[str, str]:
-    """(`answer_problem`, `answer_text`) of one answer, which is parsed only once."""
+    """Return what is wrong with an answer ("" if nothing is), and its words without its labels."""
     if wanted.kind == "text":
         return "", completion
     answer = _object(completion)
@@ -27,11 +27,6 @@ def answer_labels(completion: str, wanted: AnswerFormat) -> str | None:
     """The labels an answer gives, as one comparable text; None where the recipe has no labels or the answer no JSON."""
     answer = _object(completion) if wanted.labels else None
     return None if answer is None else json.dumps([str(answer.get(k)) for k in wanted.labels])
-
-
-def answer_text(completion: str, wanted: AnswerFormat) -> str:
-    """What is written in words in an answer: the values of a JSON object that are not labels, or the answer itself."""
-    return read_answer(completion, wanted)[1]
 
 
 def _words(answer: dict[str, Any], wanted: AnswerFormat) -> str:

@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator, Sequence
 from tuneloop.data.fixed_parts import fixed_spans
 
 SHARE_OF_WORDS = 0.08
-MIN_LETTERS = 4
 HABIT_PROBABILITY = 0.4
 """Of each habit: dropping the full stop, a small first letter, contractions, leaving out apostrophes."""
 

@@ -77,10 +77,6 @@ class Comparison:
     window_rows: int
     reference_rows: int
 
-    def is_shift(self, p_value: float, min_effect: float) -> bool:
-        """Significant *and* big: with many rows, any two samples of real life differ significantly."""
-        return self.p_value < p_value and self.effect >= min_effect
-
 
 def compare(
     reference: NDArray[np.float32], window: NDArray[np.float32], *, seed: int, permutations: int = 999

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from tuneloop.records import Record, content_hash
 from tuneloop.registry.environment import HARMLESS
-from tuneloop.results import DataManifest, DataReport, Round
+from tuneloop.results import DataManifest, DataReport
 from tuneloop.row_files import splits_in, stream_rows
 
 Part = Literal["settings", "data", "environment", "machine"]
@@ -29,26 +29,6 @@ class Difference(BaseModel):
     now: Any
     may_change_model: bool
     """Whether a training could come to other weights because of it."""
-
-
-def run_differences(a: Round, b: Round) -> list[Difference]:
-    """What differs from round `a` to round `b`: settings, data, environment, and what each `auto` became there.
-
-    What a round does not know (older releases kept neither settings nor environment) is not compared: see
-    `unknown_parts`.
-    """
-    return [
-        *(setting_differences(a.settings, b.settings) if a.settings and b.settings else ()),
-        *_differences("data", _data(a.data), _data(b.data)),
-        *(environment_differences(a.environment, b.environment) if a.environment and b.environment else ()),
-        *chosen_differences(a.training.chosen, b.training.chosen),
-    ]
-
-
-def unknown_parts(*rounds: Round) -> list[str]:
-    """What could not be compared, a sentence each."""
-    kept = [(r.number, name) for r in rounds for name in ("settings", "environment") if not getattr(r, name)]
-    return [f"round {number} kept no {name}; an earlier release of tuneloop wrote it" for number, name in kept]
 
 
 def setting_differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[Difference]:

@@ -41,10 +41,6 @@ class Service:
     stop_wait_seconds: int = 10
 
     @property
-    def is_worker(self) -> bool:
-        return self.pool is not None
-
-    @property
     def port(self) -> int | None:
         """Where it answers."""
         return urlsplit(self.probe).port if self.probe else None

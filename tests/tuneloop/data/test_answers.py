@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tuneloop.data.answers import answer_labels, answer_problem, answer_text, read_answer
+from tuneloop.data.answers import answer_labels, answer_problem, read_answer
 from tuneloop.recipes import AnswerFormat
 
 WANTED = AnswerFormat(kind="json", required_keys=("kind", "reply"), labels={"kind": ("a", "b")})
@@ -36,12 +36,12 @@ def test_labels_and_words_of_an_answer_are_told_apart() -> None:
     answer = '{"reply": "Hello", "kind": "a"}'
 
     assert answer_labels(answer, WANTED) == answer_labels('{"kind": "a", "reply": "Bye"}', WANTED)
-    assert answer_text(answer, WANTED) == "Hello"
-    assert answer_text("plain", WANTED) == "plain"
+    assert read_answer(answer, WANTED) == ("", "Hello")
+    assert read_answer("plain", WANTED)[1] == "plain"
     assert answer_labels("plain", WANTED) is None
 
 
 @pytest.mark.parametrize("answer", ['{"reply": "Hello", "kind": "c"}', "plain", "[1]", '{"reply": "x"}'])
-def test_an_answer_read_once_says_what_it_says_read_twice(answer: str) -> None:
+def test_an_answer_that_is_read_whole_has_the_problem_that_is_told_alone(answer: str) -> None:
     for wanted in (WANTED, AnswerFormat()):
-        assert read_answer(answer, wanted) == (answer_problem(answer, wanted), answer_text(answer, wanted))
+        assert read_answer(answer, wanted)[0] == answer_problem(answer, wanted)

@@ -12,7 +12,6 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from tuneloop.errors import DataError
 from tuneloop.files import lock
@@ -146,12 +145,6 @@ def carry_out(found: Forgetting, names: Names, *, by: str, because: str, report:
         _require_gone(found, names)
         done = {"kind": "done", "mark": found.request_mark, "at": _now(), "counts": found.counts}
         add_entries(workspace, [done])
-
-
-def forgotten_models(workspace: Path) -> list[dict[str, Any]]:
-    """Models that were named when something was erased, for whoever comes later."""
-    entries = read_entries(workspace)
-    return [model for entry in entries if entry["kind"] == "begun" for model in entry["models"]]
 
 
 def _walk(
