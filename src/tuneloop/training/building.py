@@ -19,7 +19,7 @@ from tuneloop.training.checkpoints import CHECKPOINTS
 from tuneloop.training.distributed import Processes, trainer_arguments
 from tuneloop.training.fast import attention
 from tuneloop.training.fast.fused import fuse
-from tuneloop.training.fast.lanes import LaneTrainer
+from tuneloop.training.fast.threaded_trainer import ThreadedTrainer
 from tuneloop.training.loading import Loaded, load_for_training
 from tuneloop.training.plan import FLASH, PER_DOCUMENT, Plan
 
@@ -150,4 +150,4 @@ def _supervised(plan: Plan, arguments: dict[str, Any], parts: dict[str, Any]) ->
         # lengths matter only where short rows are padded to long ones
         train_sampling_strategy="random" if padding_free else "group_by_length",
     )
-    return LaneTrainer(lanes=plan.threads, **parts) if plan.fast else WatchedTrainer(**parts)
+    return ThreadedTrainer(threads=plan.threads, **parts) if plan.fast else WatchedTrainer(**parts)

@@ -181,7 +181,7 @@ def _lengths(examples: Dataset) -> list[int]:
 
 @contextmanager
 def _kernel_threads(threads: int) -> Iterator[None]:
-    """Threads inside torch's kernels for the block: lanes bring their own, and more would only wait for each other."""
+    """Threads inside torch's kernels for the block: the fast step brings its own, and more would only wait."""
     import torch
 
     before = torch.get_num_threads()

@@ -27,7 +27,7 @@ CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`fast` is our own CPU step; without it TRL's runs. `threads` are CPU threads, one lane each in the fast step."""
+    """`fast` is our own CPU step; without it TRL's runs. `threads` are CPU threads, one shard each in the fast step."""
 
     device: Literal["cpu", "cuda"]
     fast: bool
@@ -43,7 +43,7 @@ class Plan:
     def as_text(self) -> dict[str, str]:
         return {
             "device": self.device,
-            "step": "fused lanes" if self.fast else "trl",
+            "step": "fused lanes" if self.fast else "trl",  # as in earlier reports, with which `reproduce` compares
             "threads": str(self.threads),
             "attention": self.attention,
             "base_weights": self.base_weights,
@@ -99,7 +99,7 @@ def free_memory() -> int:
 
 
 def _is_fast(config: Training, architecture: Any, processes: int, *, on_gpu: bool) -> bool:
-    # Lanes would draw the masks of a dropout from one generator, in whatever order they come.
+    # Threads would draw the masks of a dropout from one generator, in whatever order they come.
     adapters = config.method != "full" and not config.lora_dropout
     shared_out = processes > 1 and config.objective != "sft"  # our preference steps look at the whole batch
     possible = not on_gpu and adapters and not shared_out and _is_fusable(architecture)

@@ -37,7 +37,7 @@ def train(tiny: Path, train_file: Path, validation_file: Path, out: Path, config
 def test_two_runs_with_one_seed_give_the_same_adapter_to_the_bit_and_another_seed_another(
     tiny: Path, train_file: Path, validation_file: Path, tmp_path: Path, step: Any, dropout: float, chosen: str
 ) -> None:
-    """Lanes would draw their dropout masks from one generator at the same time, so with dropout there are none."""
+    """Threads would draw their dropout masks from one generator at the same time, so with dropout there are none."""
     config = CONFIG.model_copy(update={"step": step, "lora_dropout": dropout})
     seeds = {"first": 1, "second": 1, "other": 2}
     reports = {

@@ -174,7 +174,7 @@ def step_of(job: Job, plan: Plan) -> Step:
         checkpointing=plan.gradient_checkpointing,
         optimizer=plan.optimizer,
         row_tokens=job.longest_tokens / job.config.batch_size,
-        lanes=min(plan.threads, max(1, job.config.batch_size // job.processes)) if plan.fast else 1,
+        threads=min(plan.threads, max(1, job.config.batch_size // job.processes)) if plan.fast else 1,
         processes=job.processes,
         sharded=job.sharded,
         logits=job.logits,

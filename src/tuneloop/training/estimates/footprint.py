@@ -30,7 +30,7 @@ Logits = Literal["in parts", "whole"]
 class Step:
     """What of a plan decides about memory and time.
 
-    `row_tokens` is the length of a long row, `lanes` the threads that hold gradients of their own. `logits` is `whole`
+    `row_tokens` is the length of a long row, `threads` those that hold gradients of their own. `logits` is `whole`
     only for comparison with trainers that hold them for all positions at once: neither ours nor TRL's does.
     """
 
@@ -42,7 +42,7 @@ class Step:
     checkpointing: bool
     optimizer: str
     row_tokens: float
-    lanes: int = 1
+    threads: int = 1
     processes: int = 1
     sharded: bool = False
     logits: Logits = "in parts"
@@ -66,7 +66,7 @@ def training_bytes(sizes: Sizes, step: Step, tokens: float) -> dict[str, float]:
     """Part -> bytes while training on batches of up to `tokens` tokens; of one process."""
     trained = sizes.parameters if step.full else sizes.adapter_parameters(step.config)
     shares = step.processes if step.sharded else 1
-    gradients = trained * step.adapter_bytes * (step.lanes if step.fused else 1)
+    gradients = trained * step.adapter_bytes * (step.threads if step.fused else 1)
     return {
         "runtime": GPU_RUNTIME_BYTES if step.on_gpu else CPU_RUNTIME_BYTES,
         "base weights": weight_bytes(sizes, step) / shares + _gathered_bytes(sizes, step),
@@ -117,7 +117,7 @@ def logit_bytes(sizes: Sizes, step: Step, tokens: float) -> float:
     if step.logits == "whole":
         return tokens * sizes.vocabulary * (BF16 + 3 * FLOAT32)
     if step.fused:
-        return min(tokens, FUSED_TILE_ROWS * step.lanes) * sizes.vocabulary * 2 * BF16
+        return min(tokens, FUSED_TILE_ROWS * step.threads) * sizes.vocabulary * 2 * BF16
     copies = 0 if step.on_gpu else 3 * FLOAT32  # on a GPU one kernel reads the tile where it lies
     return min(tokens, TRL_TILE_ROWS) * TRL_TILE_WORDS * (BF16 + copies)
 

@@ -89,7 +89,7 @@ def _processor() -> str:
 
 
 def _cpu_rate(threads: int) -> float:
-    """Of `threads` threads that work side by side, as the lanes do."""
+    """Of `threads` threads that work side by side, as those of the fast step do."""
     import torch
 
     before = torch.get_num_threads()

@@ -89,7 +89,7 @@ class Projections:
         return [(layer, rows, columns) for layer, rows, columns in each if layer is not None]
 
     def _stacked(self) -> torch.Tensor:
-        """A of all adapters, (ranks, width). Lanes that share it all write the same."""
+        """A of all adapters, (ranks, width). Threads that share it all write the same."""
         halves = [_halves(layer)[0] for layer, _, _ in self._blocks()]
         return torch.cat(halves).to(self._dtype) if halves else torch.empty(0)
 

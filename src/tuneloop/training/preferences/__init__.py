@@ -2,7 +2,7 @@
 
 The reference that DPO and KTO hold the model to is the model as it was at the start. Its log-probabilities are
 computed once and kept with the checkpoints, so that a run which is killed and goes on still compares with the start.
-On a CPU the step is our own (see `lanes`), with the same numbers.
+On a CPU the step is our own (see `threaded_trainers`), with the same numbers.
 """
 
 from tuneloop.training.preferences.losses import measures

@@ -44,15 +44,15 @@ class Pair:
     inputs: dict[str, Any]
 
 
-def deal(rows: list[Row], lanes: int) -> list[list[Pair]]:
-    """Rows i and i + n/2 are pair i, as TRL lays them out. At most `lanes` hands, with about equally many tokens."""
+def split_pairs(rows: list[Row], threads: int) -> list[list[Pair]]:
+    """Rows i and i + n/2 are pair i, as TRL lays them out. At most `threads` shards, with about equally many tokens."""
     pairs = [
         lay_out(i, *both) for i, both in enumerate(zip(rows[: len(rows) // 2], rows[len(rows) // 2 :], strict=True))
     ]
-    hands: list[list[Pair]] = [[] for _ in range(min(lanes, len(pairs)))]
-    for pair in sorted(pairs, key=_tokens, reverse=True):  # longest first, always to the hand that has least
-        min(hands, key=lambda hand: sum(map(_tokens, hand))).append(pair)
-    return hands
+    shards: list[list[Pair]] = [[] for _ in range(min(threads, len(pairs)))]
+    for pair in sorted(pairs, key=_tokens, reverse=True):  # longest first, always to the shard that has least
+        min(shards, key=lambda shard: sum(map(_tokens, shard))).append(pair)
+    return shards
 
 
 def lay_out(number: int, first: Row, second: Row) -> Pair:

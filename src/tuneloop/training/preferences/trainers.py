@@ -10,14 +10,22 @@ from tuneloop.errors import TrainingError
 from tuneloop.recipes import Training
 from tuneloop.training.fast.attention import NAME as PER_DOCUMENT
 from tuneloop.training.plan import Plan
-from tuneloop.training.preferences.lanes import DPOLanes, KTOLanes, RewardLanes
 from tuneloop.training.preferences.pairs import Objective
+from tuneloop.training.preferences.threaded_trainers import (
+    ThreadedDPOTrainer,
+    ThreadedKTOTrainer,
+    ThreadedRewardTrainer,
+)
 from tuneloop.training.preferences.watched import WatchedDPOTrainer, WatchedKTOTrainer, WatchedRewardTrainer
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
-IN_LANES: dict[Objective, Any] = {"dpo": DPOLanes, "kto": KTOLanes, "reward": RewardLanes}
+IN_THREADS: dict[Objective, Any] = {
+    "dpo": ThreadedDPOTrainer,
+    "kto": ThreadedKTOTrainer,
+    "reward": ThreadedRewardTrainer,
+}
 BY_TRL: dict[Objective, Any] = {"dpo": WatchedDPOTrainer, "kto": WatchedKTOTrainer, "reward": WatchedRewardTrainer}
 
 
@@ -58,7 +66,7 @@ def make_trainer(
         "processing_class": processing_class,
         "callbacks": callbacks,
     }
-    trainer = IN_LANES[objective](lanes=plan.threads, **parts) if plan.fast else BY_TRL[objective](**parts)
+    trainer = IN_THREADS[objective](threads=plan.threads, **parts) if plan.fast else BY_TRL[objective](**parts)
     if "ref" in getattr(model, "peft_config", {}):
         model.delete_adapter(
             "ref"

@@ -13,7 +13,7 @@ from torch.nn.functional import cross_entropy, scaled_dot_product_attention
 from tuneloop.training.fast import attention
 from tuneloop.training.fast.attention import attend_per_document
 from tuneloop.training.fast.fused import fuse, linear_cross_entropy
-from tuneloop.training.fast.lanes import summed_loss
+from tuneloop.training.fast.threaded_trainer import summed_loss
 
 pytestmark = pytest.mark.integration
 

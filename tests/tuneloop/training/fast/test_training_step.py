@@ -13,9 +13,9 @@ from torch.nn.functional import cosine_similarity
 from transformers import AutoConfig
 
 from tuneloop.recipes import Training
-from tuneloop.training.fast import attention, lanes
+from tuneloop.training.fast import attention, threaded_trainer
 from tuneloop.training.fast.fused import fuse
-from tuneloop.training.fast.lanes import split_rows, summed_loss
+from tuneloop.training.fast.threaded_trainer import split_rows, summed_loss
 from tuneloop.training.loading import Loaded, load_for_training
 from tuneloop.training.plan import make_plan
 
@@ -87,7 +87,7 @@ def test_an_evaluation_leaves_the_gradients_as_they_were(tiny: Path, batch: Batc
     assert torch.equal(gradient(model, summed_loss(model, batch())), before)
 
 
-def test_lanes_share_out_every_row_once(batch: Batch) -> None:
+def test_threads_share_out_every_row_once(batch: Batch) -> None:
     whole = batch((7, 19, 12, 30, 2))
     parts = split_rows(whole, 2)
     assert [int(p["cu_seq_lens_q"][-1]) for p in parts] == [37, 33]
@@ -115,15 +115,15 @@ def test_rows_that_are_alike_up_to_their_answers_share_no_token_that_predicts(ba
 
 
 def test_a_long_batch_is_done_in_turns_that_bound_what_is_kept(batch: Batch, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lanes, "TOKENS_AT_ONCE", 20)
+    monkeypatch.setattr(threaded_trainer, "TOKENS_AT_ONCE", 20)
     assert [int(p["cu_seq_lens_q"][-1]) for p in split_rows(batch((7, 19, 12, 30, 2)), 2)] == [30, 19, 12, 9]
 
 
-def test_there_are_never_more_lanes_than_rows(batch: Batch) -> None:
+def test_there_are_never_more_shards_than_rows(batch: Batch) -> None:
     assert len(split_rows(batch((5, 6)), 8)) == 2
 
 
-def test_a_batch_in_lanes_has_the_loss_of_the_whole(tiny: Path, batch: Batch) -> None:
+def test_a_batch_in_shards_has_the_loss_of_the_whole(tiny: Path, batch: Batch) -> None:
     model = load(tiny, "dequantised").model
     fuse(model)
     whole = batch((7, 19, 12, 30, 2))

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from tuneloop.training.preferences.losses import token_log_probabilities
-from tuneloop.training.preferences.pairs import Row, deal, lay_out
+from tuneloop.training.preferences.pairs import Row, lay_out, split_pairs
 
 pytestmark = pytest.mark.integration
 
@@ -34,11 +34,11 @@ def test_the_places_of_a_row_hold_its_tokens_at_its_positions(first: Row, second
         assert torch.equal(pair.inputs["position_ids"][0, place], torch.arange(len(of_row.ids)))
 
 
-def test_every_pair_is_dealt_once_and_hands_are_about_equal() -> None:
+def test_every_pair_is_in_one_shard_and_shards_are_about_equal() -> None:
     rows = [row(*range(n)) for n in (9, 3, 5, 3)] * 2
-    hands = deal(rows, 2)
-    assert [[pair.number for pair in hand] for hand in hands] == [[0, 3], [2, 1]]
-    assert len(deal(rows, 9)) == 4
+    shards = split_pairs(rows, 2)
+    assert [[pair.number for pair in shard] for shard in shards] == [[0, 3], [2, 1]]
+    assert len(split_pairs(rows, 9)) == 4
 
 
 @pytest.mark.parametrize("tokens", [1, 300])

@@ -1,12 +1,13 @@
 """A trainer that does the step itself, for CPUs.
 
-A lane is a thread that takes some rows of the batch through forward and backward with single-threaded kernels. Rows
-without padding are independent, so two cores share a batch with hardly a meeting point, whereas two threads inside
-each of the ten thousand small kernels of a step wait for each other at every one: on a machine with other work
-that was measured at a tenth of the speed. Gradients are added up in lane order, so a run can be repeated exactly.
+The rows of a batch are split into shards, one for each thread, and a thread takes its shard through forward and
+backward with single-threaded kernels. Rows without padding are independent, so two cores share a batch with hardly a
+meeting point, whereas two threads inside each of the ten thousand small kernels of a step wait for each other at every
+one: on a machine with other work that was measured at a tenth of the speed. Gradients are added up in the order of the
+shards, so a run can be repeated exactly.
 
-Rows mostly begin alike, with the system prompt. A lane computes that beginning once, and its rows attend to it: what a
-token's past is decides what it becomes, so this changes no number (but for rounding), forwards or backwards.
+Rows mostly begin alike, with the system prompt. A shard computes that beginning once, and its rows attend to it: what
+a token's past is decides what it becomes, so this changes no number (but for rounding), forwards or backwards.
 """
 
 from __future__ import annotations
@@ -31,17 +32,17 @@ from tuneloop.training.fast.fused import linear_cross_entropy
 Batch = dict[str, Any]
 
 TOKENS_AT_ONCE = 1024
-"""Of a lane, unless one row is longer. What is kept for the backward grows with them, the speed hardly."""
+"""Of a shard, unless one row is longer. What is kept for the backward grows with them, the speed hardly."""
 
 
-class LaneTrainer(WatchedTrainer):
-    """Fused step over padding-free batches, one thread per lane; evaluation averages over tokens, not batches."""
+class ThreadedTrainer(WatchedTrainer):
+    """Fused step over padding-free batches, one thread per shard; evaluation averages over tokens, not batches."""
 
-    def __init__(self, *, lanes: int, **rest: Any) -> None:
+    def __init__(self, *, threads: int, **rest: Any) -> None:
         super().__init__(**rest)
         keep_freed_memory()
-        self._lanes = lanes
-        self._pool = ThreadPoolExecutor(lanes, "lane", initializer=torch.set_num_threads, initargs=(1,))
+        self._threads = threads
+        self._pool = ThreadPoolExecutor(threads, "shard", initializer=torch.set_num_threads, initargs=(1,))
 
     def step(self, model: Any, inputs: Batch, num_items_in_batch: Any) -> torch.Tensor:
         model.train()
@@ -49,7 +50,7 @@ class LaneTrainer(WatchedTrainer):
         if total is None:
             total = (inputs["labels"] != IGNORED).sum() * self.current_gradient_accumulation_steps
         trained = [p for p in model.parameters() if p.requires_grad]
-        parts, losses = split_rows(inputs, self._lanes), []
+        parts, losses = split_rows(inputs, self._threads), []
         for loss, gradients in self._pool.map(lambda part: self._gradients(part, total, trained), parts):
             losses.append(loss)
             for parameter, gradient in zip(trained, gradients, strict=True):
@@ -72,7 +73,7 @@ class LaneTrainer(WatchedTrainer):
         metric_key_prefix: str = "eval",
     ) -> Any:
         self.model.eval()
-        parts = [part for batch in self._own_batches(eval_dataset) for part in split_rows(batch, self._lanes)]
+        parts = [part for batch in self._own_batches(eval_dataset) for part in split_rows(batch, self._threads)]
         with torch.no_grad():
             loss = sum(self._pool.map(self._evaluated, parts))
         labelled = sum(int((part["labels"] != IGNORED).sum()) for part in parts)
@@ -125,13 +126,13 @@ def filled_up(batch: Batch) -> Batch:
     }
 
 
-def split_rows(batch: Batch, lanes: int) -> list[Batch]:
-    """Deal the rows of a padding-free batch out to parts of about equal length: one for each lane, or as many times as
-    many as keep the parts at about `TOKENS_AT_ONCE`."""
+def split_rows(batch: Batch, threads: int) -> list[Batch]:
+    """Split the rows of a padding-free batch into shards of about equal length: one for each thread, or as many times
+    as many as keep the shards at about `TOKENS_AT_ONCE`."""
     borders = batch["cu_seq_lens_q"].tolist()
     rows = sorted(pairwise(borders), key=lambda row: row[0] - row[1])
-    turns = math.ceil(borders[-1] / (lanes * TOKENS_AT_ONCE))
-    parts: list[list[tuple[int, int]]] = [[] for _ in range(min(lanes * turns, len(rows)))]
+    rounds = math.ceil(borders[-1] / (threads * TOKENS_AT_ONCE))
+    parts: list[list[tuple[int, int]]] = [[] for _ in range(min(threads * rounds, len(rows)))]
     for row in rows:  # longest first, always to the part that has least
         min(parts, key=lambda part: sum(end - start for start, end in part)).append(row)
     return [_take(batch, part) for part in parts]

@@ -1,9 +1,9 @@
 """Preference trainers that do the step themselves, for CPUs.
 
-As in `training.fast.lanes` a thread takes some of the batch, without padding, through single-threaded kernels. What
-differs is that a loss may look at the whole batch, so the lanes first hand over one number per row, and get back its
-gradient. The two rows of a pair begin with the same prompt, often with the same first words of an answer: that is
-computed once.
+As in `training.fast.threaded_trainer`, a thread takes some of the batch, without padding, through single-threaded
+kernels. What differs is that a loss may look at the whole batch, so the threads first hand over one number per row,
+and get back its gradient. The two rows of a pair begin with the same prompt, often with the same first words of an
+answer: that is computed once.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import torch
 
 from tuneloop.training.fast.allocation import keep_freed_memory
 from tuneloop.training.preferences.losses import Outcome, dpo_loss, kto_loss, log_probabilities, reward_loss, scores
-from tuneloop.training.preferences.pairs import Pair, Row, deal
+from tuneloop.training.preferences.pairs import Pair, Row, split_pairs
 from tuneloop.training.preferences.watched import WatchedDPOTrainer, WatchedKTOTrainer, WatchedRewardTrainer
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 Batch = dict[str, Any]
 
 
-class Lanes(ABC):
+class Threaded(ABC):
     """Goes in front of a watched preference trainer."""
 
     references: tuple[str, str]
@@ -36,19 +36,19 @@ class Lanes(ABC):
     current_gradient_accumulation_steps: int
     _metrics: dict[str, dict[str, list[float]]]
 
-    def __init__(self, *, lanes: int, **rest: Any) -> None:
+    def __init__(self, *, threads: int, **rest: Any) -> None:
         keep_freed_memory()
-        self._lanes = lanes
-        self._pool = ThreadPoolExecutor(lanes, "lane", initializer=torch.set_num_threads, initargs=(1,))
+        self._threads = threads
+        self._pool = ThreadPoolExecutor(threads, "shard", initializer=torch.set_num_threads, initargs=(1,))
         super().__init__(**rest)
 
     def rows(self, batch: Batch) -> list[Row]:
         """The rows of a padded batch: first the first of each pair, then the second of each."""
         return unpadded(batch)
 
-    def values(self, hand: list[Pair]) -> torch.Tensor:
-        """A number for each row of a lane's pairs, (rows,), with its history."""
-        return log_probabilities(self.model, hand)
+    def values(self, shard: list[Pair]) -> torch.Tensor:
+        """A number for each row of a shard's pairs, (rows,), with its history."""
+        return log_probabilities(self.model, shard)
 
     @abstractmethod
     def loss(self, values: torch.Tensor, batch: Batch) -> Outcome:
@@ -56,19 +56,19 @@ class Lanes(ABC):
 
     def step(self, model: Any, inputs: Batch, _num_items_in_batch: Any) -> torch.Tensor:
         model.train()
-        hands = deal(self.rows(inputs), self._lanes)
+        shards = split_pairs(self.rows(inputs), self._threads)
         trained = [p for p in model.parameters() if p.requires_grad]
-        values = list(self._pool.map(self.values, hands))
-        whole = _in_order(hands, values).requires_grad_()
+        values = list(self._pool.map(self.values, shards))
+        whole = _in_order(shards, values).requires_grad_()
         loss, measured = self.loss(whole, inputs)
         self._note("train", measured)
         loss = loss / self.current_gradient_accumulation_steps
         (weights,) = torch.autograd.grad(loss, whole)
 
-        def back(hand: list[Pair], of_hand: torch.Tensor) -> tuple[torch.Tensor, ...]:
-            return torch.autograd.grad(of_hand, trained, weights[[pair.number for pair in hand]].flatten())
+        def back(shard: list[Pair], of_shard: torch.Tensor) -> tuple[torch.Tensor, ...]:
+            return torch.autograd.grad(of_shard, trained, weights[[pair.number for pair in shard]].flatten())
 
-        for gradients in list(self._pool.map(back, hands, values)):
+        for gradients in list(self._pool.map(back, shards, values)):
             for parameter, gradient in zip(trained, gradients, strict=True):
                 parameter.grad = gradient if parameter.grad is None else parameter.grad.add_(gradient)
         return loss.detach()
@@ -85,15 +85,15 @@ class Lanes(ABC):
         return {name: values[:, i].contiguous() for i, name in enumerate(self.references)}
 
     def _measured(self, batch: Batch) -> torch.Tensor:
-        hands = deal(self.rows(batch), self._lanes)
-        return _in_order(hands, list(self._pool.map(torch.no_grad()(self.values), hands)))
+        shards = split_pairs(self.rows(batch), self._threads)
+        return _in_order(shards, list(self._pool.map(torch.no_grad()(self.values), shards)))
 
     def _note(self, mode: str, measured: dict[str, float]) -> None:
         for name, value in measured.items():
             self._metrics[mode][name].append(value)
 
 
-class DPOLanes(Lanes, WatchedDPOTrainer):
+class ThreadedDPOTrainer(Threaded, WatchedDPOTrainer):
     """Direct preference optimisation."""
 
     references = ("ref_chosen_logps", "ref_rejected_logps")
@@ -102,7 +102,7 @@ class DPOLanes(Lanes, WatchedDPOTrainer):
         return dpo_loss(values, batch, self.beta)
 
 
-class KTOLanes(Lanes, WatchedKTOTrainer):
+class ThreadedKTOTrainer(Threaded, WatchedKTOTrainer):
     """Kahneman-Tversky optimisation; a pair is an answer and the mismatched answer to the same prompt."""
 
     references = ("ref_logps", "ref_KL_logps")
@@ -114,13 +114,13 @@ class KTOLanes(Lanes, WatchedKTOTrainer):
         return kto_loss(values, batch, self.beta, self.desirable_weight, self.undesirable_weight)
 
 
-class RewardLanes(Lanes, WatchedRewardTrainer):
+class ThreadedRewardTrainer(Threaded, WatchedRewardTrainer):
     """A model that scores answers."""
 
-    def values(self, hand: list[Pair]) -> torch.Tensor:
-        return scores(self.model, hand)
+    def values(self, shard: list[Pair]) -> torch.Tensor:
+        return scores(self.model, shard)
 
-    def loss(self, values: torch.Tensor, batch: Batch) -> Outcome:  # noqa: ARG002 the signature is Lanes'
+    def loss(self, values: torch.Tensor, batch: Batch) -> Outcome:  # noqa: ARG002 the signature is Threaded's
         return reward_loss(values)
 
 
@@ -132,9 +132,9 @@ def unpadded(batch: Batch, prefix: str = "") -> list[Row]:
     return [Row(row[:length], start) for row, length, start in zip(ids, lengths, starts, strict=True)]
 
 
-def _in_order(hands: Sequence[list[Pair]], values: Sequence[torch.Tensor]) -> torch.Tensor:
-    """The lanes' numbers without their history, pair by pair as in the batch: (pairs, 2)."""
-    whole = values[0].new_empty(sum(map(len, hands)), 2)
-    for hand, of_hand in zip(hands, values, strict=True):
-        whole[[pair.number for pair in hand]] = of_hand.detach().view(-1, 2)
+def _in_order(shards: Sequence[list[Pair]], values: Sequence[torch.Tensor]) -> torch.Tensor:
+    """The shards' numbers without their history, pair by pair as in the batch: (pairs, 2)."""
+    whole = values[0].new_empty(sum(map(len, shards)), 2)
+    for shard, of_shard in zip(shards, values, strict=True):
+        whole[[pair.number for pair in shard]] = of_shard.detach().view(-1, 2)
     return whole
