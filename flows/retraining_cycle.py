@@ -1,4 +1,4 @@
-"""One turn of the loop: feedback -> data -> training -> evaluation -> gate -> registry -> review.
+"""One cycle of the loop: feedback -> data -> training -> evaluation -> gate -> registry -> review.
 
 Safe to run at any time: a step whose inputs have not changed is taken from the cache, a round that was cut off goes on
 where it stopped, and when nothing is new the run ends without training.
@@ -26,7 +26,7 @@ from tuneloop.files import file_digests
 from tuneloop.recipes import Recipe
 from tuneloop.registry.environment import environment_of
 from tuneloop.registry.known_rounds import note_recipe
-from tuneloop.registry.rounds import begin_round, find_round, load_rounds, one_turn_at_a_time, served_by
+from tuneloop.registry.rounds import begin_round, find_round, load_rounds, one_cycle_at_a_time, served_by
 from tuneloop.registry.sealed_folders import seal_folders
 from tuneloop.registry.verdict_signature import signing_key
 from tuneloop.results import DataReport, FeedbackReport, Round
@@ -52,7 +52,7 @@ def retraining_cycle(recipe: str = "deployments/recipes/support-desk.yaml", trig
     spec = wiring.recipe_at(recipe)
     note_recipe(wiring.workspace(), spec.name, recipe)
     # A run that is suspended leaves this block: nobody else's turn waits for a person.
-    with only_attempt(), one_turn_at_a_time(wiring.workspace(), spec.name):
+    with only_attempt(), one_cycle_at_a_time(wiring.workspace(), spec.name):
         turn(spec, recipe, trigger)
 
 

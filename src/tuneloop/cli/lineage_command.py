@@ -55,7 +55,7 @@ def lineage(
     known = known_rounds(workspace, recipe)
     if not known.rounds and all(v is None for v in back):
         unread = f" ({'; '.join(known.missing)})" if known.missing else ""
-        raise DataError(f"no rounds in {workspace} yet{unread}: `tuneloop run RECIPE` turns the loop once")
+        raise DataError(f"no rounds in {workspace} yet{unread}: `tuneloop run RECIPE` runs one cycle of the loop")
     if any(v is not None for v in back):
         _trace(workspace, known, row, reviewer, source, as_json=as_json)
         return

@@ -60,7 +60,7 @@ def _summaries(recipe: str | None) -> list[tuple[Path, ReviewSummary]]:
     if not found:
         of = f" of {recipe}" if recipe else ""
         raise DataError(
-            f"no answers{of} have been collected in {workspace} yet: a turn of the loop does it (`tuneloop run "
+            f"no answers{of} have been collected in {workspace} yet: a cycle of the loop does it (`tuneloop run "
             "RECIPE`), and the deployment human-review every hour"
         )
     return found

@@ -142,7 +142,7 @@ def note_recipe(workspace: Path, name: str, path: str) -> None:
 
 
 def known_recipes(workspace: Path) -> dict[str, str]:
-    """Name -> path of every recipe that was turned here, in the order of their names."""
+    """Name -> path of every recipe that was run here, in the order of their names."""
     files = sorted((workspace / "rounds").glob(f"*/{PATH_FILE}"))
     return {file.parent.name: file.read_text(encoding="utf-8") for file in files}
 

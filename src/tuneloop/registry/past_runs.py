@@ -18,7 +18,7 @@ REPORT = "report.json"
 
 @dataclass(frozen=True)
 class PastRun:
-    """A finished training; `round` is the turn of the loop that made it, None for one by hand."""
+    """A finished training; `round` is the cycle of the loop that made it, None for one by hand."""
 
     name: str
     recipe: str

@@ -36,8 +36,8 @@ def save_round(workspace: Path, round_: Round) -> Path:
 
 
 @contextmanager
-def one_turn_at_a_time(workspace: Path, recipe: str) -> Iterator[None]:
-    """Wait until no other process turns this recipe's loop, then hold the turn; a killed holder gives it up.
+def one_cycle_at_a_time(workspace: Path, recipe: str) -> Iterator[None]:
+    """Wait until no other process runs a cycle of this recipe, then hold the lock; a killed holder gives it up.
 
     A run that was killed is reported by both Prefect's runner and its worker, seconds apart, and so is started twice.
     """

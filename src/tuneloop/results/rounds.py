@@ -1,4 +1,4 @@
-"""What review, drift watch and a whole turn of the loop report."""
+"""What review, drift watch and a whole cycle of the loop report."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class Approval(Result):
 
 
 class Round(Result):
-    """One turn of the loop, as it is kept in the workspace and shown by `tuneloop report`."""
+    """One cycle of the loop, as it is kept in the workspace and shown by `tuneloop report`."""
 
     number: int
     recipe: str

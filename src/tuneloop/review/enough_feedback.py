@@ -1,4 +1,4 @@
-"""When has enough new feedback come for another turn of the loop?"""
+"""When has enough new feedback come for another cycle of the loop?"""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from tuneloop.registry.rounds import (
     begin_round,
     find_round,
     load_rounds,
-    one_turn_at_a_time,
+    one_cycle_at_a_time,
     other_model,
     reviewed_model,
     rounds_folder,
@@ -55,13 +55,13 @@ def test_a_second_turn_of_a_recipe_waits_for_the_first_and_other_recipes_do_not(
     happened: list[str] = []
 
     def second() -> None:
-        with one_turn_at_a_time(tmp_path, "desk"):
+        with one_cycle_at_a_time(tmp_path, "desk"):
             happened.append("second")
 
     thread = threading.Thread(target=second)
-    with one_turn_at_a_time(tmp_path, "desk"):
+    with one_cycle_at_a_time(tmp_path, "desk"):
         thread.start()
-        with one_turn_at_a_time(tmp_path, "other"):
+        with one_cycle_at_a_time(tmp_path, "other"):
             happened.append("other")
         thread.join(timeout=0.2)
         happened.append("first")
