@@ -18,7 +18,7 @@ from examples.support_desk.judging import judge
 from tuneloop.adapters.minilm import MiniLM
 from tuneloop.evaluation.generation import generate_answers
 from tuneloop.evaluation.language_model import LanguageModel
-from tuneloop.evaluation.own_answers import log_probabilities
+from tuneloop.evaluation.losses import log_probabilities
 from tuneloop.recipes import load_recipe
 from tuneloop.records import Message, Record
 from tuneloop.review.sampling import differences

@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 
-from tuneloop.data.facts import Facts
+from tuneloop.data.row_keys import Facts
 from tuneloop.records import Split
 
 PRIVATE, HELD_OUT, REVIEWED, POOL, OUTRANKED = 4, 3, 2, 1, 0

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tuneloop.data.files import RawRow, file_of, source_rows
-from tuneloop.data.shapes import Example, ShapeError, example
+from tuneloop.data.row_formats import Example, ShapeError, example
 from tuneloop.recipes import Source
 from tuneloop.records import Record, Rejection, content_hash
 

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuneloop.data.duplicates import Duplicate, find_duplicates
-from tuneloop.data.facts import Facts
 from tuneloop.data.meanings import close_pairs, embed_short, nearest
 from tuneloop.data.near_duplicates import find_clusters, join, same_values
+from tuneloop.data.row_keys import Facts
 from tuneloop.data.splitting import own_split
 from tuneloop.ports import Embedder
 from tuneloop.recipes import Data

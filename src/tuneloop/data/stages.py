@@ -16,9 +16,9 @@ from tuneloop.data.anonymising import Treated, treat
 from tuneloop.data.answers import answer_labels
 from tuneloop.data.cleaning import Cleaned, clean
 from tuneloop.data.columns import is_shown_as_bad, row_columns
-from tuneloop.data.facts import Facts
 from tuneloop.data.near_duplicates import normalise
 from tuneloop.data.relations import question
+from tuneloop.data.row_keys import Facts
 from tuneloop.data.row_verdicts import Verdicts, apply_verdicts
 from tuneloop.data.staging import record_text
 from tuneloop.ports import A, B, TokenCounter

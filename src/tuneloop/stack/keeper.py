@@ -14,8 +14,7 @@ import psutil
 
 from tuneloop.errors import ServiceError
 from tuneloop.stack.examination import WorkPools
-from tuneloop.stack.layout import Layout
-from tuneloop.stack.lock import exclusive
+from tuneloop.stack.layout import Layout, exclusive
 from tuneloop.stack.processes import orphans, stop_processes
 from tuneloop.stack.runs import dead_runs, lost_crashes
 from tuneloop.stack.services import POOL_LIMITS, worker_name

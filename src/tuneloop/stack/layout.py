@@ -1,13 +1,16 @@
-"""Where the stack keeps its files inside one workspace."""
+"""Where everything of a stack is, and the lock that one command at a time holds."""
 
 from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from tuneloop.errors import ServiceError
+from tuneloop.files import lock
 
 LONGEST_SOCKET_PATH = 90
 """Unix socket addresses end at 108 bytes, and supervisor appends its process id while it creates the socket."""
@@ -96,3 +99,21 @@ class Layout:
             if folder.stat().st_uid != os.getuid():
                 raise ServiceError(f"{folder} belongs to another user: choose another workspace (TUNELOOP_WORKSPACE)")
             folder.chmod(0o700)
+
+
+@contextmanager
+def exclusive(path: Path, *, timeout_seconds: float = 300.0) -> Iterator[None]:
+    """Hold the lock file.
+
+    Raises:
+        ServiceError: another process kept it for `timeout_seconds`.
+    """
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(lock(path, timeout_seconds=timeout_seconds))
+        except TimeoutError as error:
+            raise ServiceError(
+                f"another tuneloop command has been starting or stopping {path.parent} for {timeout_seconds:.0f} s: "
+                "wait for it or end it"
+            ) from error
+        yield

@@ -11,9 +11,8 @@ from pathlib import Path
 from tuneloop.errors import ServiceError
 from tuneloop.files import atomic_write
 from tuneloop.stack.examination import Examination, ServiceStatus, WorkPools, moment
-from tuneloop.stack.layout import Layout
+from tuneloop.stack.layout import Layout, exclusive
 from tuneloop.stack.local_ports import settle_ports
-from tuneloop.stack.lock import exclusive
 from tuneloop.stack.processes import listeners, marked_processes, orphans, stop_processes
 from tuneloop.stack.runs import dead_runs
 from tuneloop.stack.services import (

@@ -8,9 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-from tuneloop.evaluation.judge.human_pairs import HumanPair, human_pairs
-from tuneloop.evaluation.judge.opinions import form_opinion, try_judge
-from tuneloop.evaluation.judge.pairs import read_pairs
+from tuneloop.evaluation.judge.judgments import form_opinion, try_judge
+from tuneloop.evaluation.judge.pairs import HumanPair, human_pairs, read_pairs
 from tuneloop.evaluation.people import people_on
 from tuneloop.ports import Completer
 from tuneloop.recipes import Judge, Recipe

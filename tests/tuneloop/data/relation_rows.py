@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tuneloop.data.facts import Facts
 from tuneloop.data.relations import relate
+from tuneloop.data.row_keys import Facts
 from tuneloop.data.splitting import own_split
 from tuneloop.recipes import Data, Source
 from tuneloop.records import Split

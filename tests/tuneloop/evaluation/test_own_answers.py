@@ -7,8 +7,7 @@ import pytest
 
 from tests.tiny_models import make_tiny_model
 from tuneloop.evaluation.language_model import LanguageModel
-from tuneloop.evaluation.losses import answer_losses
-from tuneloop.evaluation.own_answers import log_probabilities
+from tuneloop.evaluation.losses import answer_losses, log_probabilities
 from tuneloop.records import Message, Record
 
 pytestmark = pytest.mark.integration

@@ -3,7 +3,7 @@ import stat
 import pytest
 
 from tuneloop.errors import ServiceError
-from tuneloop.stack.lock import exclusive
+from tuneloop.stack.layout import exclusive
 
 
 def test_a_second_holder_waits_and_then_gives_up_with_advice(tmp_path):

@@ -15,10 +15,8 @@ from pydantic import Field, model_validator
 
 from tuneloop.evaluation.subject import Subject
 from tuneloop.evaluation.suites.item_files import MAX_CHARACTERS, Item, hash_items, read_items
-from tuneloop.evaluation.suites.refusals import declines
 from tuneloop.evaluation.suites.suite import SuiteScores
-from tuneloop.evaluation.suites.valence import valence
-from tuneloop.evaluation.suites.wording import spoken
+from tuneloop.evaluation.suites.wording import declines, spoken, valence
 from tuneloop.records import Message
 
 SCORING = 1

@@ -15,8 +15,7 @@ from pydantic import ValidationError
 
 from tuneloop.errors import ServiceError
 from tuneloop.stack.backup.contents import FORMAT, NAME, Entry, Manifest, move_names
-from tuneloop.stack.layout import Layout
-from tuneloop.stack.lock import exclusive
+from tuneloop.stack.layout import Layout, exclusive
 from tuneloop.stack.processes import marked_processes
 
 BLOCK = 1 << 20

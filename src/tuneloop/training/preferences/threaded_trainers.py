@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from tuneloop.training.fast.allocation import keep_freed_memory
+from tuneloop.training.fast.threaded_trainer import keep_freed_memory
 from tuneloop.training.preferences.losses import Outcome, dpo_loss, kto_loss, log_probabilities, reward_loss, scores
 from tuneloop.training.preferences.pairs import Pair, Row, split_pairs
 from tuneloop.training.preferences.watched import WatchedDPOTrainer, WatchedKTOTrainer, WatchedRewardTrainer

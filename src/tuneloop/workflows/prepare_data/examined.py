@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuneloop.data.balance import repeats_of
-from tuneloop.data.facts import Facts
+from tuneloop.data.row_keys import Facts
 from tuneloop.data.staging import Staging, record_text
 from tuneloop.ports import Finding, Suite
 from tuneloop.recipes import Recipe, Source

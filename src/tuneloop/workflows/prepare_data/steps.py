@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 
 from tuneloop.data.augmenting import augment
 from tuneloop.data.balance import balanced
-from tuneloop.data.facts import Facts
 from tuneloop.data.forgotten import without_forgotten
 from tuneloop.data.near_duplicates import normalise
 from tuneloop.data.reading import read_sources
 from tuneloop.data.relations import RELATION_COLUMNS, Relations, question, relate, relation_columns
+from tuneloop.data.row_keys import Facts
 from tuneloop.data.slices import slice_values
 from tuneloop.data.splitting import stable_sample
 from tuneloop.data.stages import Preparation, Prepared, chunked

@@ -14,8 +14,8 @@ from tuneloop.drift.watching import last_drift
 from tuneloop.evaluation.evaluating import metric_columns
 from tuneloop.evaluation.generation import generate_answers
 from tuneloop.evaluation.gguf_model import model_in
+from tuneloop.evaluation.losses import log_probabilities
 from tuneloop.evaluation.metrics import MetricOptions, lower_is_better, score, without_expected
-from tuneloop.evaluation.own_answers import log_probabilities
 from tuneloop.ports import Embedder
 from tuneloop.recipes import Strategy
 from tuneloop.records import Message

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tuneloop.evaluation.judge.human_pairs import HumanPair, human_pairs
+from tuneloop.evaluation.judge.pairs import HumanPair, human_pairs
 
 
 def corrected(prompt: str, chosen: str = "right", rejected: str = "wrong") -> dict[str, Any]:

@@ -5,8 +5,8 @@ from pathlib import Path
 from tests.tuneloop.evaluation.judge.chat_server import always_first, prefers_longer
 from tests.tuneloop.evaluation.judge.fakes import FakeJudge, pair
 from tuneloop.evaluation.judge.agreement import Agreement
-from tuneloop.evaluation.judge.human_pairs import human_pairs
-from tuneloop.evaluation.judge.opinions import form_opinion, try_judge
+from tuneloop.evaluation.judge.judgments import form_opinion, try_judge
+from tuneloop.evaluation.judge.pairs import human_pairs
 from tuneloop.results import Opinion
 
 PEOPLE = human_pairs(

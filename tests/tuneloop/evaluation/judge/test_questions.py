@@ -5,7 +5,7 @@ import re
 import pytest
 
 from tests.tuneloop.evaluation.judge.chat_server import shown
-from tuneloop.evaluation.judge.questions import instructions, question, verdict
+from tuneloop.evaluation.judge.judging import instructions, question, verdict
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from tuneloop.evaluation.suites.bias_pairs import BiasPairs, PairedPrompts, widest_gap
-from tuneloop.evaluation.suites.valence import valence
+from tuneloop.evaluation.suites.wording import valence
 
 PAIRS = BiasPairs().pairs
 

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tuneloop.evaluation.suites.refusals import declines
-from tuneloop.evaluation.suites.wording import spoken
+from tuneloop.evaluation.suites.wording import declines, spoken
 
 LINES = (Path(__file__).parent / "labelled_answers.jsonl").read_text(encoding="utf-8").split("\n")
 LABELLED = [json.loads(line) for line in LINES if line]

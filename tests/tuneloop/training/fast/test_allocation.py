@@ -8,7 +8,7 @@ import sys
 import pytest
 import torch
 
-from tuneloop.training.fast.allocation import keep_freed_memory
+from tuneloop.training.fast.threaded_trainer import keep_freed_memory
 
 pytestmark = pytest.mark.integration
 

@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Literal
 
 from tuneloop.evaluation.judge.agreement import Agreement, measure_agreement
-from tuneloop.evaluation.judge.human_pairs import HumanPair
 from tuneloop.evaluation.judge.judging import JudgedPairs, judge_pairs
-from tuneloop.evaluation.judge.pairs import Pair
+from tuneloop.evaluation.judge.pairs import HumanPair, Pair
 from tuneloop.evaluation.score_files import write_scores
 from tuneloop.ports import Completer
 from tuneloop.results import Opinion

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuneloop.data.shapes import Example, ShapeError, example
+from tuneloop.data.row_formats import Example, ShapeError, example
 from tuneloop.records import Message
 
 ASKED, ANSWERED = Message("user", "Is it late?"), Message("assistant", "No.")
