@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tuneloop.data.diversity import distinct_2, likeness, mean_pairwise_cosine
+from tuneloop.data.balance import distinct_2, likeness, mean_pairwise_cosine
 from tuneloop.data.near_duplicates import normalise
 from tuneloop.data.noise import add_noise
 from tuneloop.data.relations import question

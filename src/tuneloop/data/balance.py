@@ -1,19 +1,55 @@
-"""How many rows of each slice are trained on, where some slices are much larger than others.
-
-Every row counts at one slice only: at the smallest of those it belongs to. Rows that belong to none are left alone.
-Whoever stays is decided by hash, so growing data changes few of the choices.
-"""
+"""Measure how balanced and how diverse the rows are."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from math import ceil, floor
 
+import numpy as np
+from numpy.typing import NDArray
+
+from tuneloop.data.near_duplicates import normalise
 from tuneloop.data.splitting import stable_sample
 from tuneloop.recipes import Balance
 from tuneloop.records import Record
+
+SHINGLE_WORDS = 3
+
+
+def distinct_2(texts: Sequence[str]) -> float:
+    """Different word pairs per word pair, 0 to 1 (Li et al. 2016). Falls with the number of texts: compare equally
+    many."""
+    pairs = [pair for text in texts for pair in pairwise(normalise(text).split())]
+    return len(set(pairs)) / max(len(pairs), 1)
+
+
+def likeness(a: str, b: str) -> float:
+    """Jaccard similarity of the word 3-grams of two texts; short texts are one gram as a whole."""
+    left, right = _grams(a), _grams(b)
+    return len(left & right) / len(left | right)
+
+
+def mean_pairwise_cosine(vectors: NDArray[np.float32]) -> float:
+    """Over all pairs of different rows; rows are of unit length. 0 for fewer than two."""
+    n = len(vectors)
+    if n < 2:  # noqa: PLR2004 (no pair)
+        return 0.0
+    total = vectors.sum(axis=0, dtype=np.float64)
+    return float((total @ total - n) / (n * (n - 1)))
+
+
+def _grams(text: str) -> frozenset[str]:
+    words = normalise(text).split()
+    count = max(len(words) - SHINGLE_WORDS + 1, 1)
+    return frozenset(" ".join(words[i : i + SHINGLE_WORDS]) for i in range(count))
+
+
+# Every row counts at one slice only: at the smallest of those it belongs to. Rows that belong to none are left alone.
+# Whoever stays is decided by hash, so growing data changes few of the choices.
+
 
 MIN_STANDARD_ROWS = 10
 """A slice with fewer rows is no standard for the others: one stray label must not cost nearly all rows."""

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from tuneloop.data.diversity import likeness
+from tuneloop.data.balance import likeness
 from tuneloop.data.fixed_parts import keeps_fixed_parts
 from tuneloop.data.near_duplicates import find_clusters, normalise
 from tuneloop.data.pii import find_kinds

@@ -23,12 +23,12 @@ from tuneloop.results import FeedbackReport, ReviewSummary
 from tuneloop.review.adjudication import unpublished
 from tuneloop.review.agreement import read_judge_agreement
 from tuneloop.review.collecting import ACCEPTED, Examined, accept_from_traffic, collect, examined
-from tuneloop.review.enough_feedback import cause_for_a_turn
 from tuneloop.review.ledger import read_ledger
 from tuneloop.review.outputs import DERIVED
 from tuneloop.review.review_sets import is_set_of
 from tuneloop.review.rows import read_rows
 from tuneloop.review.summary import summarise
+from tuneloop.review.timing import cause_for_a_turn
 from tuneloop.workflows.review_sets.publishing import publish_conflicts
 from tuneloop.workspaces import feedback_folder, traffic_file
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuneloop.data.diversity import distinct_2, likeness, mean_pairwise_cosine
+from tuneloop.data.balance import distinct_2, likeness, mean_pairwise_cosine
 
 
 def test_distinct_2_is_the_share_of_word_pairs_that_differ() -> None:

@@ -5,7 +5,7 @@ import pytest
 from tests.tuneloop.reports.examples import make_round
 from tuneloop.ports import SetProgress
 from tuneloop.results import FeedbackReport, ReviewReport
-from tuneloop.review.enough_feedback import cause_for_a_turn
+from tuneloop.review.timing import cause_for_a_turn
 
 
 def feedback(responses: int) -> FeedbackReport:
