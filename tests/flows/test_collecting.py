@@ -61,7 +61,7 @@ def backend(monkeypatch: pytest.MonkeyPatch) -> Backend:
     from tasks import wiring
 
     found = Backend()
-    monkeypatch.setattr(wiring, "review_desk", lambda _recipe: found)
+    monkeypatch.setattr(wiring, "annotation_backend", lambda _recipe: found)
     return found
 
 

@@ -77,7 +77,7 @@ def backend() -> object:
 
     found = Backend()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(wiring, "review_desk", lambda _recipe: found)
+        patch.setattr(wiring, "annotation_backend", lambda _recipe: found)
         yield found
 
 
