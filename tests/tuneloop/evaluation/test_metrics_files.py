@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import ast
 from pathlib import Path
 
 import pytest
 
 from tuneloop.errors import RecipeError
 from tuneloop.evaluation.metrics import AVAILABLE, check_names, identity, lower_is_better, without_expected
+from tuneloop.evaluation.modules.scoring.metric_files import FOLDER, built_in_metrics
 
 ROOT = Path(__file__).parents[3]
 OWN = '''"""How often the answer says please."""
@@ -105,6 +107,14 @@ def test_a_changed_metric_or_schema_is_another_one(tmp_path: Path) -> None:
     (tmp_path / "answer.json").write_text('{"type": "object"}')
     after = identity(["rouge_l", "manners.py"], tmp_path, "answer.json")
     assert {name for name in before if before[name] != after[name]} == {"manners", "answer.json"}
+
+
+def test_all_code_of_a_file_of_built_in_metrics_is_in_what_is_hashed() -> None:
+    hashed = [metric.source for metric in built_in_metrics()]
+    for file in FOLDER.glob("*.py"):
+        text = file.read_text(encoding="utf-8")
+        code = [n for n in ast.parse(text).body if not isinstance(n, (ast.Import, ast.ImportFrom, ast.Expr))]
+        assert [ast.unparse(n) for n in code if ast.get_source_segment(text, n) not in hashed] == []
 
 
 def test_a_broken_schema_is_found_before_anything_is_scored(tmp_path: Path) -> None:

@@ -30,11 +30,11 @@ class Accuracy(RowMetric):
         pairs = zip(answers, expected, strict=True)
         if labels:
             return [float(has_expected_labels(answer, wanted, labels)) for answer, wanted in pairs]
-        return [float(_words(answer) == _words(wanted)) for answer, wanted in pairs]
+        return [float(self._words(answer) == self._words(wanted)) for answer, wanted in pairs]
 
-
-def _words(text: str) -> list[str]:
-    return plain_words(text) or text.split()  # where there are no words, marks and emoji count
+    @staticmethod
+    def _words(text: str) -> list[str]:
+        return plain_words(text) or text.split()  # where there are no words, marks and emoji count
 
 
 class ValidJson(RowMetric):

@@ -72,9 +72,9 @@ class Repetition(RowMetric):
     needs_expected = False
 
     def score_rows(self, answers: Sequence[str], expected: Sequence[str]) -> list[float]:  # noqa: ARG002 (needs none)
-        return [_share_said_before(plain_words(answer)) for answer in answers]
+        return [self._share_said_before(plain_words(answer)) for answer in answers]
 
-
-def _share_said_before(words: list[str]) -> float:
-    runs = list(zip(words, words[1:], words[2:], words[3:], strict=False))
-    return 1 - len(set(runs)) / len(runs) if runs else 0.0
+    @staticmethod
+    def _share_said_before(words: list[str]) -> float:
+        runs = list(zip(words, words[1:], words[2:], words[3:], strict=False))
+        return 1 - len(set(runs)) / len(runs) if runs else 0.0
