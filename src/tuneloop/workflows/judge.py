@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-from tuneloop.evaluation.judge.judgments import form_opinion, try_judge
+from tuneloop.evaluation.judge.judgments import form_judgment, try_judge
 from tuneloop.evaluation.judge.pairs import HumanPair, human_pairs, read_pairs
 from tuneloop.evaluation.people import people_on
 from tuneloop.ports import Completer
@@ -89,7 +89,7 @@ def _judged(
             text=agreement.text,
         ),
     )
-    return form_opinion(
+    return form_judgment(
         judge,
         read_pairs(candidate, reference, max_rows=config.max_rows),
         agreement=agreement,

@@ -1,4 +1,4 @@
-"""A judge's opinion of a candidate, as the gate takes it."""
+"""Form a judge's judgment of a candidate, as the gate takes it."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def try_judge(
     )
 
 
-def form_opinion(
+def form_judgment(
     judge: Completer,
     pairs: Sequence[Pair],
     *,
