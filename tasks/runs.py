@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import fcntl
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID
@@ -23,6 +22,7 @@ from prefect.runtime import deployment, flow_run
 from tasks import wiring
 from tasks.caching import PAUSES_SECONDS, RETRIES
 from tuneloop.errors import TuneloopError
+from tuneloop.files import lock
 from tuneloop.recipes import Recipe
 from tuneloop.results import FeedbackReport
 from tuneloop.workflows.collect_feedback import cause_of_next_cycle
@@ -47,10 +47,10 @@ def only_attempt() -> Iterator[None]:
             f"this run has crashed {MAX_ATTEMPTS} times; look at the worker's log before starting another"
         )
     file = _lock_file(flow_run.get_id())
-    with file.open("w") as lock:
+    with ExitStack() as stack:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+            stack.enter_context(lock(file, timeout_seconds=0))
+        except TimeoutError:
             get_run_logger().warning("this run has a process already: this second one ends")
             raise Abort("another process carries out this run") from None
         try:

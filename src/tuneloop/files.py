@@ -27,6 +27,7 @@ PUBLIC = 0o644
 """For reports, which may be handed on. The folder above decides who gets at them."""
 DRAFT = ".tmp"
 CHUNK_BYTES = 1 << 20
+TAIL_BYTES = 1 << 16
 LOCK_PAUSE_SECONDS = 0.1
 
 DigestsOf = Callable[[Path], Mapping[str, str]]
@@ -185,7 +186,7 @@ def _after_last_break(stream: BinaryIO) -> tuple[bytes, int]:
     start = stream.seek(0, os.SEEK_END)
     tail = b""
     while start and b"\n" not in tail:
-        step = min(CHUNK_BYTES, start)
+        step = min(TAIL_BYTES, start)
         start = stream.seek(start - step)
         tail = stream.read(step) + tail
     cut = tail.rfind(b"\n") + 1

@@ -82,6 +82,16 @@ def version_of(hashes: Mapping[Split, str], config: Mapping[str, Any]) -> str:
     return content_hash([hashes, config])[:VERSION_DIGITS]
 
 
+def hash_rows(path: Path) -> str:
+    """Return the hash of a split file's rows, as `write_splits` makes it while it writes them."""
+    found = hashlib.sha256()
+    for batch in batches(path):
+        columns = [batch.column(name).to_pylist() for name in COLUMNS]
+        for row in zip(*columns, strict=True):
+            found.update(_line(row))
+    return found.hexdigest()
+
+
 def write_splits(folder: Path, rows: Iterable[Row]) -> dict[Split, str]:
     """Write the rows of every split as they come; return a hash of each split's content.
 

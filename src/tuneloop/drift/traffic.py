@@ -14,8 +14,6 @@ from typing import Any
 
 from tuneloop.files import appending
 
-_CHUNK_BYTES = 1 << 16
-
 
 @dataclass(frozen=True, slots=True)
 class TrafficRow:

@@ -99,18 +99,6 @@ def _told_by(extra: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-SPLITS = ("train", "validation", "test")
-PRIVATE = "private"
-BATCH_ROWS = 5000
-COLUMNS = ["id", "cluster", "record"]
-
-
-def splits_of(folder: Path, rows: Mapping[str, int]) -> tuple[str, ...]:
-    """The splits that a data version should have; `rows` are the manifest's, by split. Few have a private one."""
-    has_private = bool(rows.get(PRIVATE)) or (folder / f"{PRIVATE}.parquet").is_file()
-    return (*SPLITS, PRIVATE) if has_private else SPLITS
-
-
 def all_rows(folder: Path, split: str) -> Iterator[Lineage]:
     """Every row of one split of a data version, without its text."""
     return _found(folder, split, None, lambda _: True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Literal
@@ -13,39 +12,31 @@ from pydantic import BaseModel, ConfigDict
 from tuneloop.errors import DataError
 from tuneloop.lineage.data_diff import Difference
 from tuneloop.lineage.lineage import manifest_of
-from tuneloop.lineage.lineage_rows import BATCH_ROWS, COLUMNS, splits_of
 from tuneloop.recipes import Recipe
-from tuneloop.records import content_hash
 from tuneloop.results import DataManifest, Origin
+from tuneloop.row_files import hash_rows, splits_in, version_of
 from tuneloop.tombstones import seal, tombstone_key
 
 
 def content_version(folder: Path, manifest: DataManifest) -> str:
-    """The name that rows and configuration of the folder have now, as `tuneloop.data.snapshots` makes it.
+    """Return the name that rows and configuration of the folder have now.
 
     Raises:
         DataError: a split is not there, or its file is damaged.
     """
-    rows = {split: _rows_hash(folder / f"{split}.parquet") for split in splits_of(folder, manifest.rows)}
-    return content_hash([rows, manifest.config])[: len(manifest.version)]
+    hashes = {split: _hash(folder / f"{split}.parquet") for split in splits_in(folder, manifest.rows)}
+    return version_of(hashes, manifest.config)
 
 
-def _rows_hash(path: Path) -> str:
+def _hash(path: Path) -> str:
     import pyarrow as pa
-    from pyarrow import parquet
 
-    found = hashlib.sha256()
     try:
-        with parquet.ParquetFile(path) as file:
-            for batch in file.iter_batches(BATCH_ROWS, columns=COLUMNS):
-                columns = [batch.column(name).to_pylist() for name in COLUMNS]
-                for row in zip(*columns, strict=True):
-                    found.update(json.dumps(row).encode())
+        return hash_rows(path)
     except FileNotFoundError as error:
         raise DataError(f"the rows at {path} are gone") from error
     except (pa.ArrowException, OSError, KeyError) as error:
         raise DataError(f"the rows at {path} cannot be read ({type(error).__name__})") from error
-    return found.hexdigest()
 
 
 HashNow = Callable[[Origin], str]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tuneloop.files import lock
 from tuneloop.recipes import Recipe
 from tuneloop.records import content_hash
 from tuneloop.reports.search import curve_verdict, verdict
@@ -40,9 +40,7 @@ _log = logging.getLogger(__name__)
 @contextmanager
 def one_run_at_a_time(folder: Path) -> Iterator[None]:
     """Wait until no other process works in `folder`; a killed one gives it up."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "run.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with lock(folder / "run.lock"):
         yield
 
 

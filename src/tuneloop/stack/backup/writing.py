@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import io
 import os
@@ -10,14 +9,14 @@ import shutil
 import tarfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
 from tuneloop import __version__
 from tuneloop.errors import ServiceError
-from tuneloop.files import force_to_disk
+from tuneloop.files import force_to_disk, lock
 from tuneloop.stack.backup.contents import (
     NAME,
     REGISTRY,
@@ -72,10 +71,10 @@ def _scratch(file: Path) -> Iterator[Path]:
     """A private folder beside the archive; what a killed backup left in it goes."""
     folder = file.with_name(f".{file.name}.unfinished")
     folder.mkdir(mode=0o700, exist_ok=True)
-    with (folder / "lock").open("w") as lock:
+    with ExitStack() as stack:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+            stack.enter_context(lock(folder / "lock", timeout_seconds=0))
+        except TimeoutError:
             raise ServiceError(f"another backup writes {file}: wait for it, or name another file") from None
         try:
             yield folder
